@@ -1,0 +1,1 @@
+"""The online service: documents in from Kafka, scores out to Postgres, Redis and Kafka."""

@@ -1,0 +1,55 @@
+"""Every error that finsentry raises on purpose. The type decides what happens.
+
+    FinsentryError
+    ├── ConfigurationError      a person must change something        → stop, exit 78
+    │   ├── ContractError       the served model is not what we expect
+    │   └── MissingProgramError a program of the embedded stack is not installed
+    ├── InvalidDocument         the document's own fault              → dead letter
+    ├── Unavailable             a server is away for now              → retry with back-off
+    └── StopWorker              going on would hide or lose data      → stop loudly, exit 1
+        ├── TopicRecreated      an offset came back with other bytes
+        └── TooManyDeadLetters  the input is all bad
+
+Messages are sentences for the person who reads them: what is wrong, and what to do.
+"""
+
+
+class FinsentryError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class ConfigurationError(FinsentryError):
+    """A person must change something; trying again cannot help."""
+
+
+class ContractError(ConfigurationError):
+    """The served model's labels, tensors, tokenizer or weights differ from what this code expects."""
+
+
+class MissingProgramError(ConfigurationError):
+    """A program or package that the embedded stack needs is not there."""
+
+
+class InvalidDocument(FinsentryError):
+    """A message that cannot become a document. `reason` is one of `domain.documents.Reason`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Unavailable(FinsentryError):
+    """A server is away or overloaded; the same call may succeed later."""
+
+
+class StopWorker(FinsentryError):
+    """Going on would hide or lose data."""
+
+
+class TopicRecreated(StopWorker):
+    """A known offset came back with other bytes: the topic was made anew under the same name."""
+
+
+class TooManyDeadLetters(StopWorker):
+    """So many messages in a row were bad that a bad deploy is likelier than bad input."""

@@ -1,0 +1,1 @@
+"""A batch of texts in, predictions out."""

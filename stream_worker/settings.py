@@ -1,0 +1,124 @@
+"""All settings, and the only reader of the environment.
+
+Each field is the variable `FINSENTRY_<NAME>`. Where the four server addresses are not set, the addresses that a
+running `finsentry up` wrote to `<home>/stack.json` are used.
+"""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stream_worker.errors import ConfigurationError
+
+REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Clock(StrEnum):
+    """What "now" means for windows, boards and screens."""
+
+    WALL = "wall"
+    STREAM = "stream"
+
+
+class Settings(BaseSettings):
+    """Typed settings; see the field descriptions for meanings and units."""
+
+    model_config = SettingsConfigDict(env_prefix="FINSENTRY_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".finsentry"), description="where the embedded stack keeps its data, logs and addresses")
+    database_url: SecretStr | None = Field(None, description="PostgreSQL, as postgresql://user:password@host:port/name")
+    redis_url: SecretStr | None = Field(None, description="Redis, as redis://host:port/0")
+    kafka_bootstrap: str | None = Field(None, description="Kafka bootstrap servers, as host:port,host:port")
+    triton_url: str | None = Field(None, description="Triton's gRPC address, as host:port")
+
+    model_repository: Path = Field(
+        REPOSITORY_ROOT / "triton_models" / "repository", description="the repository that Triton serves from"
+    )
+    instruments: Path | None = Field(None, description="directory of instruments (CSV); the built-in one where unset")
+    clock: Clock = Field(Clock.WALL, description="wall, or stream: the newest published_at seen is now")
+
+    topic_prefix: str = Field("", description="put before every topic name; lets two deployments share a broker")
+    topic_partitions: int = Field(4, ge=1, description="partitions of topics made by `finsentry topics apply`")
+    consumer_group: str = Field("finsentry-scoring", description="Kafka consumer group of the scoring workers")
+
+    batch_documents: int = Field(128, ge=1, le=4096, description="a batch leaves when it holds so many documents")
+    batch_wait_seconds: float = Field(0.02, gt=0, description="or when its first message has waited so long")
+    batch_bytes: int = Field(16_000_000, ge=1, description="or when its messages add up to so many bytes")
+    batches_in_flight: int = Field(3, ge=1, le=16, description="batches between fetch and acknowledgement")
+    dead_letter_limit: int = Field(1000, ge=0, description="so many dead letters in a row stop a worker; 0: never")
+    drain_seconds: float = Field(10.0, gt=0, description="how long a stop or rebalance waits for batches in flight")
+    inference_timeout_seconds: float = Field(10.0, gt=0, description="deadline of one request to Triton")
+    prediction_cache: int = Field(50_000, ge=0, description="predictions of distinct texts kept by a worker")
+
+    monitor_interval_seconds: float = Field(0.25, gt=0, description="how often the monitor looks for marks")
+    feed_documents: int = Field(100, ge=1, description="documents in the live feed")
+    board_hours: int = Field(24, ge=1, description="how far back the leader boards look")
+
+    dashboard_port: int = Field(8501, ge=1, le=65535, description="port of the dashboard on loopback")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
+    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
+
+    def topic(self, name: Literal["documents", "scores", "dead-letters"]) -> str:
+        """The full name of a topic."""
+        return f"{self.topic_prefix}{name}"
+
+    def require_database_url(self) -> str:
+        """The SQLAlchemy URL of Postgres through asyncpg. Raises ConfigurationError where none is known."""
+        url = self.database_url or _missing("database_url", "DATABASE_URL")
+        return url.get_secret_value().replace("postgresql://", "postgresql+asyncpg://", 1)
+
+    def require_redis_url(self) -> str:
+        """Raises ConfigurationError where no Redis is known."""
+        url = self.redis_url or _missing("redis_url", "REDIS_URL")
+        return url.get_secret_value()
+
+    def require_kafka_bootstrap(self) -> str:
+        """Raises ConfigurationError where no Kafka is known."""
+        return self.kafka_bootstrap or _missing("kafka_bootstrap", "KAFKA_BOOTSTRAP")
+
+    def require_triton_url(self) -> str:
+        """Raises ConfigurationError where no Triton is known."""
+        return self.triton_url or _missing("triton_url", "TRITON_URL")
+
+
+#: The addresses that `finsentry up` writes to stack.json; any of them may be set by the environment instead.
+ADDRESSES = ("database_url", "redis_url", "kafka_bootstrap", "triton_url")
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, then addresses of a running embedded stack, then `overrides` on top.
+
+    Raises ConfigurationError naming the variable that does not hold.
+    """
+    try:
+        settings = Settings(**overrides)
+        known = _stack_addresses(settings.home)
+        missing = {name: known[name] for name in ADDRESSES if getattr(settings, name) is None and name in known}
+        return Settings(**{**overrides, **missing})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"FINSENTRY_{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ConfigurationError(f"The settings do not hold: {problems}.") from None
+
+
+def _stack_addresses(home: Path) -> dict[str, str]:
+    path = home / "stack.json"
+    try:
+        state = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"Cannot read {path}: {error}. Remove it and run `finsentry up` again.") from None
+    return {name: value for name, value in state.get("addresses", {}).items() if name in ADDRESSES}
+
+
+def _missing(field: str, variable: str) -> Any:
+    raise ConfigurationError(
+        f"No address for {field.split('_')[0].title()}: set FINSENTRY_{variable}, or start the embedded stack with "
+        "`finsentry up`."
+    )

@@ -1,0 +1,1 @@
+"""Postgres is the truth; Redis is a view of it."""
