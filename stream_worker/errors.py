@@ -6,6 +6,7 @@
     │   └── MissingProgramError a program of the embedded stack is not installed
     ├── InvalidDocument         the document's own fault              → dead letter
     ├── Unavailable             a server is away for now              → retry with back-off
+    ├── ServerFailed            a server of the embedded stack died   → say why, exit 1
     └── StopWorker              going on would hide or lose data      → stop loudly, exit 1
         ├── TopicRecreated      an offset came back with other bytes
         └── TooManyDeadLetters  the input is all bad
@@ -41,6 +42,10 @@ class InvalidDocument(FinsentryError):
 
 class Unavailable(FinsentryError):
     """A server is away or overloaded; the same call may succeed later."""
+
+
+class ServerFailed(FinsentryError):
+    """A server of the embedded stack died, or does not answer in time."""
 
 
 class StopWorker(FinsentryError):

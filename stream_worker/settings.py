@@ -58,6 +58,12 @@ class Settings(BaseSettings):
     feed_documents: int = Field(100, ge=1, description="documents in the live feed")
     board_hours: int = Field(24, ge=1, description="how far back the leader boards look")
 
+    postgres_port: int = Field(15432, ge=1, le=65535, description="port of the embedded Postgres on loopback")
+    redis_port: int = Field(16379, ge=1, le=65535, description="port of the embedded Redis on loopback")
+    kafka_port: int = Field(19092, ge=1, le=65535, description="port of the embedded Kafka on loopback")
+    kafka_controller_port: int = Field(19093, ge=1, le=65535, description="port of its controller on loopback")
+    triton_port: int = Field(18001, ge=1, le=65535, description="gRPC port of the embedded Triton on loopback")
+    triton_metrics_port: int = Field(18002, ge=1, le=65535, description="port of its metrics on loopback")
     dashboard_port: int = Field(8501, ge=1, le=65535, description="port of the dashboard on loopback")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
