@@ -1,1 +1,1 @@
-"""The embedded stack: real servers as child processes."""
+"""The embedded stack: real PostgreSQL, Redis, Kafka and Triton as child processes, from Python packages alone."""
