@@ -1,0 +1,206 @@
+"""The tables. Postgres is the truth: everything else can be rebuilt from here.
+
+    receipts        what became of each Kafka message, one row per (topic, partition, offset)
+    dead_letters    the bytes of the messages that could not become documents
+    documents       one row per revision: (document_id, content_digest); the current one is the highest
+    mentions        spans of a revision that name something
+    scores          sentiment of a revision ('' = the document as a whole) or of an instrument in it
+    dirty_marks     revisions whose windows have not been recomputed since they came
+    windows         statistics of one instrument, kind and minute, recomputed from rows
+    publications    instruments whose live state in Redis is older than their windows
+    model_versions  the manifests of what scored
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+#: `scores.instrument_id` and `windows.instrument_id` of the document, or the market, as a whole.
+WHOLE = ""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+Timestamp = DateTime(timezone=True)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("kafka_offset", BigInteger, primary_key=True),
+    Column("message_digest", LargeBinary, nullable=False, comment="BLAKE2b-128 of the message's bytes"),
+    Column("outcome", Text, nullable=False),
+    Column("document_id", Text),
+    Column("content_digest", LargeBinary),
+    Column("reason", Text, comment="of a dead letter"),
+    Column("batch_id", Text, nullable=False),
+    Column("received_at", Timestamp, nullable=False),
+    CheckConstraint("outcome IN ('accepted', 'duplicate', 'dead_letter')", name="outcome"),
+    CheckConstraint(
+        "CASE WHEN outcome = 'dead_letter' THEN reason IS NOT NULL AND document_id IS NULL AND content_digest IS NULL"
+        " ELSE reason IS NULL AND document_id IS NOT NULL AND content_digest IS NOT NULL END",
+        name="points_to_something",
+    ),
+    Index(None, "document_id", "content_digest"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("kafka_offset", BigInteger, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("message_key", LargeBinary),
+    Column("payload", LargeBinary, comment="the message's bytes; null for a message without a value"),
+    Column("received_at", Timestamp, nullable=False),
+    Column("replayed_at", Timestamp),
+    Index(None, "received_at"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("content_digest", LargeBinary, primary_key=True, comment="BLAKE2b-128 of the revision's content"),
+    Column("source", Text, nullable=False),
+    Column("source_id", Text),
+    Column("kind", Text, nullable=False),
+    Column("url", Text),
+    Column("title", Text),
+    Column("body", Text, comment="or the only text, of a document without title"),
+    Column("author", Text),
+    Column("language", Text),
+    Column("published_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp),
+    Column("received_at", Timestamp, nullable=False),
+    Column("unscored_reason", Text),
+    CheckConstraint("kind IN ('news', 'comment')", name="kind"),
+    Index(None, "published_at"),
+    Index(None, "received_at"),
+)
+
+_REVISION = ("document_id", "content_digest")
+
+
+def _of_a_revision() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(_REVISION, [documents.c.document_id, documents.c.content_digest], ondelete="CASCADE")
+
+
+mentions = Table(
+    "mentions",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("content_digest", LargeBinary, primary_key=True),
+    Column("span_start", Integer, primary_key=True, comment="code points of the raw text"),
+    Column("span_end", Integer, primary_key=True),
+    Column("surface", Text, nullable=False),
+    Column("entity_type", Text),
+    Column("instrument_id", Text),
+    Column("matched_by", Text),
+    Column("directory_version", Text, nullable=False),
+    Column("negative", Double),
+    Column("neutral", Double),
+    Column("positive", Double),
+    CheckConstraint("span_start >= 0 AND span_end > span_start", name="span"),
+    _of_a_revision(),
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("score_id", Text, primary_key=True),
+    Column("document_id", Text, nullable=False),
+    Column("content_digest", LargeBinary, nullable=False),
+    Column("instrument_id", Text, nullable=False, comment="'' for the document as a whole"),
+    Column("role", Text, nullable=False, server_default=text("'champion'")),
+    Column("negative", Double, nullable=False),
+    Column("neutral", Double, nullable=False),
+    Column("positive", Double, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("directory_version", Text, nullable=False),
+    Column("code_version", Text, nullable=False),
+    Column("published_at", Timestamp, nullable=False),
+    Column("scored_at", Timestamp, nullable=False),
+    CheckConstraint("role IN ('champion', 'shadow')", name="role"),
+    CheckConstraint(
+        "negative >= 0 AND neutral >= 0 AND positive >= 0 AND abs(negative + neutral + positive - 1) < 1e-3",
+        name="probabilities",
+    ),
+    _of_a_revision(),
+    Index(
+        "scores_champion_key",
+        "document_id",
+        "content_digest",
+        "instrument_id",
+        unique=True,
+        postgresql_where=text("role = 'champion'"),
+    ),
+    Index(None, "instrument_id", "published_at"),
+)
+
+dirty_marks = Table(
+    "dirty_marks",
+    metadata,
+    Column("mark_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("document_id", Text, nullable=False),
+)
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("instrument_id", Text, primary_key=True, comment="'' for the whole market"),
+    Column("kind", Text, primary_key=True),
+    Column("minute", Timestamp, primary_key=True, comment="of published_at, start inclusive"),
+    Column("documents", Integer, nullable=False),
+    Column("negative_documents", Integer, nullable=False),
+    Column("positive_documents", Integer, nullable=False),
+    Column("polarity_sum", Double, nullable=False),
+    Column("polarity_square_sum", Double, nullable=False),
+    Column("computed_at", Timestamp, nullable=False),
+    CheckConstraint("documents > 0 AND negative_documents + positive_documents <= documents", name="counts"),
+    Index(None, "minute"),
+)
+
+publications = Table(
+    "publications",
+    metadata,
+    Column("instrument_id", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("model_version", Text, primary_key=True),
+    Column("manifests", JSONB, nullable=False),
+    Column("first_seen_at", Timestamp, nullable=False),
+    Column("champion", Boolean, nullable=False, server_default=text("true")),
+)
+
+#: Versions of what is published to Redis: ever growing over all instruments, boards and the feed.
+PUBLICATION_SEQUENCE = "publication_version"
+
