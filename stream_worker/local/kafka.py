@@ -57,8 +57,13 @@ class Kafka(Server):
         shutil.rmtree(unfinished, ignore_errors=True)
         properties = self.directory / "format.properties"
         self._write_properties(properties, unfinished)
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+        command = [
+            *java,
+            "kafka.tools.StorageTool",
+            "format",
+            f"--cluster-id={_cluster_id()}",
+            f"--config={properties}",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise ServerFailed(f"Formatting Kafka's storage failed: {(done.stderr or done.stdout).strip()}")
@@ -107,3 +112,10 @@ class Kafka(Server):
             "log.cleaner.dedupe.buffer.size": 2_097_152,
         }
         path.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+
+
+def _cluster_id() -> str:
+    """A random id in Kafka's form, which never begins with a dash."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return text

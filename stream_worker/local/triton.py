@@ -44,6 +44,8 @@ class Triton(Server):
             raise MissingProgramError(
                 f"There is no model repository at {self.model_repository}: set FINSENTRY_MODEL_REPOSITORY."
             )
+        if not self._own_backends.is_dir():
+            raise MissingProgramError(f"Triton's CPU backend is missing: there is no folder {self._own_backends}.")
         python_library_folder()
         self._environment.ensure(progress)
         # Copies, because Triton refuses links that lead out of the folder.
