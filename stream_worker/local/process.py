@@ -13,8 +13,13 @@ from pathlib import Path
 
 import psutil
 
-from stream_worker.errors import ServerFailed
+from stream_worker.errors import ConfigurationError, FinsentryError, ServerFailed
 
+#: With which a command of ours says that a person must change something (sysexits.h EX_CONFIG).
+EXIT_CONFIGURATION = 78
+
+#: How the command line begins the one sentence with which it ends.
+_SENTENCE = "finsentry: "
 _LAUNCH = Path(__file__).with_name("launch.py")
 _LARGEST_LOG_BYTES = 20_000_000
 _TAIL_BYTES = 4096
@@ -30,6 +35,8 @@ class Program:
     environment: Mapping[str, str] | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 10.0
+    #: Whether ending with status 0 is its purpose rather than a failure.
+    has_an_end: bool = False
 
 
 @dataclass
@@ -40,7 +47,6 @@ class ChildProcess:
     log: Path
     _popen: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _log_start: int = 0
-    _started: float = 0.0
 
     def spawn(self) -> None:
         """Start it. Does not wait until it is of any use.
@@ -62,7 +68,6 @@ class ChildProcess:
                 env=self.program.environment,
                 start_new_session=True,
             )
-        self._started = psutil.Process(self._popen.pid).create_time()
 
     @property
     def pid(self) -> int:
@@ -70,11 +75,6 @@ class ChildProcess:
         if self._popen is None:
             raise RuntimeError(f"{self.program.name} was never started")
         return self._popen.pid
-
-    @property
-    def started(self) -> float:
-        """When it was started, in seconds since the epoch as the kernel counts them (identifies it with the pid)."""
-        return self._started
 
     def running(self) -> bool:
         """Whether it was started and has not ended."""
@@ -113,7 +113,7 @@ class ChildProcess:
             self._end(self._family())
 
     def last_words(self) -> str:
-        """The last line that this run wrote, or an empty string."""
+        """The sentence with which a command of ours ended, else the last line that this run wrote, else nothing."""
         try:
             with self.log.open("rb") as output:
                 size = output.seek(0, os.SEEK_END)
@@ -121,15 +121,19 @@ class ChildProcess:
                 lines = [line.strip() for line in output.read().decode(errors="replace").splitlines()]
         except OSError:
             return ""
-        return next((line for line in reversed(lines) if line), "")
+        sentences = [line.removeprefix(_SENTENCE) for line in lines if line.startswith(_SENTENCE)]
+        return next((line for line in reversed(sentences or lines) if line), "")
 
-    def failure(self) -> ServerFailed:
-        """The error that says that it ended, with its last words and where the rest of them stands."""
+    def failure(self) -> FinsentryError:
+        """The error that says that it ended, with its last words and where the rest of them stands.
+
+        A ConfigurationError when it ended because a person must change something.
+        """
+        code = self.exit_code() or 0
         words = self.last_words()
-        return ServerFailed(
-            f"{self.program.name} ended with {exit_reason(self.exit_code() or 0)}"
-            f"{f': {words}' if words else ''} (its log: {self.log})."
-        )
+        kind = ConfigurationError if code == EXIT_CONFIGURATION else ServerFailed
+        reason = f"{self.program.name} ended with {exit_reason(code)}"
+        return kind(f"{reason}{f': {words}' if words else ''} (its log: {self.log}).")
 
     def _family(self) -> list[psutil.Process]:
         try:

@@ -3,11 +3,10 @@
 import secrets
 from pathlib import Path
 
-import redis
-
 from stream_worker.local.platform import require_package
 from stream_worker.local.ports import LOOPBACK
 from stream_worker.local.private_file import write_private
+from stream_worker.local.probes import redis_answers
 from stream_worker.local.process import Program
 from stream_worker.local.server import Progress, Server
 
@@ -58,8 +57,4 @@ class Redis(Server):
 
     def answers(self) -> bool:
         """Answers PING."""
-        try:
-            with redis.Redis.from_url(self.address, socket_timeout=1.0) as client:
-                return bool(client.ping())
-        except redis.RedisError:
-            return False
+        return redis_answers(self.address)

@@ -22,11 +22,12 @@ class Server(ABC):
     """
 
     #: Name of the folder, of the log file and in `finsentry status`.
-    name: ClassVar[str]
+    name: str
     #: As people write it.
-    title: ClassVar[str]
+    title: str
     #: How long it may take until it answers.
     ready_seconds: ClassVar[float] = 60.0
+    restartable = True
 
     def __init__(self, home: Path, ports: dict[str, int]) -> None:
         self.directory = home.resolve() / self.name

@@ -9,9 +9,9 @@ from pathlib import Path
 from stream_worker.errors import MissingProgramError
 from stream_worker.local.platform import python_library_folder
 from stream_worker.local.ports import LOOPBACK
+from stream_worker.local.probes import triton_answers
 from stream_worker.local.process import Program
 from stream_worker.local.server import Progress, Server
-from stream_worker.local.triton_client import triton_answers
 from stream_worker.local.triton_environment import TritonEnvironment
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux keeps it, not a file of ours

@@ -1,0 +1,128 @@
+"""finsentry's own processes: the commands of this package, and the dashboard."""
+
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream_worker.errors import ServerFailed
+from stream_worker.local.platform import require_package
+from stream_worker.local.ports import LOOPBACK, require_free
+from stream_worker.local.process import ChildProcess, Program
+from stream_worker.settings import REPOSITORY_ROOT
+
+#: A worker may take so long to finish its batches; it promises 30 s.
+_WORKER_GRACE_SECONDS = 35.0
+_ONCE_SECONDS = 120.0
+_DASHBOARD_SECONDS = 60.0
+
+
+@dataclass
+class Service:
+    """A long-running process of ours."""
+
+    name: str
+    title: str
+    process: ChildProcess
+    restartable: bool = True
+
+    def spawn(self) -> None:
+        """Start it without waiting."""
+        self.process.spawn()
+
+    def stop(self) -> None:
+        """End it and wait for its end."""
+        self.process.stop()
+
+
+def service_environment(home: Path, addresses: Mapping[str, str]) -> dict[str, str]:
+    """Our own environment, with the home and the four addresses in it."""
+    ours = {f"FINSENTRY_{name.upper()}": address for name, address in addresses.items()}
+    return {**os.environ, **ours, "FINSENTRY_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+
+
+def command_service(
+    name: str, arguments: Sequence[str], home: Path, environment: Mapping[str, str], *, has_an_end: bool = False
+) -> Service:
+    """`finsentry ARGUMENTS…` as a service."""
+    command = [sys.executable, "-m", "stream_worker.cli", *arguments]
+    program = Program(f"the {name}", command, environment, grace_seconds=_WORKER_GRACE_SECONDS, has_an_end=has_an_end)
+    return Service(name, f"the {name}", ChildProcess(program, home / "logs" / f"{name}.log"))
+
+
+def run_once(arguments: Sequence[str], home: Path, environment: Mapping[str, str]) -> None:
+    """Run `finsentry ARGUMENTS…` to its end.
+
+    Raises ServerFailed or ConfigurationError with its last words when it fails.
+    """
+    name = "-".join(arguments)
+    program = Program(
+        f"`finsentry {' '.join(arguments)}`", [sys.executable, "-m", "stream_worker.cli", *arguments], environment
+    )
+    process = ChildProcess(program, home / "logs" / f"{name}.log")
+    process.spawn()
+    try:
+        code = process.wait(_ONCE_SECONDS)
+    finally:
+        process.kill()
+    if code is None:
+        raise ServerFailed(f"{program.name} took longer than {_ONCE_SECONDS:.0f} s (its log: {process.log}).")
+    if code:
+        raise process.failure()
+
+
+def dashboard_url(port: int) -> str:
+    """Where the dashboard is looked at."""
+    return f"http://{LOOPBACK}:{port}"
+
+
+def dashboard_service(port: int, home: Path, environment: Mapping[str, str]) -> Service:
+    """Streamlit on loopback. Raises MissingProgramError, or ConfigurationError when the port is taken."""
+    require_package("streamlit", "streamlit")
+    require_free(port, "dashboard_port", "the dashboard")
+    options = {
+        "server.headless": "true",
+        "server.address": LOOPBACK,
+        "server.port": str(port),
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+    }
+    page = REPOSITORY_ROOT / "dashboard" / "app.py"
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(page),
+        *(f"--{name}={value}" for name, value in options.items()),
+    ]
+    return Service(
+        "dashboard",
+        "the dashboard",
+        ChildProcess(Program("the dashboard", command, environment), home / "logs" / "dashboard.log"),
+    )
+
+
+def wait_for_dashboard(service: Service, port: int) -> None:
+    """Wait until it answers. Raises ServerFailed when it dies or takes too long."""
+    deadline = time.monotonic() + _DASHBOARD_SECONDS
+    while not _healthy(f"{dashboard_url(port)}/_stcore/health"):
+        if not service.process.running():
+            raise service.process.failure()
+        if time.monotonic() > deadline:
+            raise ServerFailed(
+                f"The dashboard did not answer within {_DASHBOARD_SECONDS:.0f} s (its log: {service.process.log})."
+            )
+        time.sleep(0.1)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1.0) as response:  # noqa: S310 - our own http address
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
