@@ -100,7 +100,7 @@ def _print_report(home: Path, found: StackReport) -> None:
         click.echo(f"{_TITLES[name]:<12} {answers:<16} {_masked(server.address)}")
     for name, process in found.processes.items():
         pid = f"pid {process.pid}" if process.pid else "no process"
-        condition = process.condition if process.as_it_should else f"{process.condition.upper()}, see {process.log}"
+        condition = process.condition if process.as_it_should else f"{process.wrong.upper()}, see {process.log}"
         uptime = f"up {_duration(process.uptime_seconds)}" if process.uptime_seconds is not None else ""
         click.echo(f"{name:<12} {pid:<16} {uptime:<12} {process.restarts} restarts  {condition}")
 

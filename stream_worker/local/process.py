@@ -130,7 +130,7 @@ class ChildProcess:
         A ConfigurationError when it ended because a person must change something.
         """
         code = self.exit_code() or 0
-        words = self.last_words()
+        words = self.last_words() if code >= 0 else ""
         kind = ConfigurationError if code == EXIT_CONFIGURATION else ServerFailed
         reason = f"{self.program.name} ended with {exit_reason(code)}"
         return kind(f"{reason}{f': {words}' if words else ''} (its log: {self.log}).")
@@ -167,7 +167,7 @@ def exit_reason(code: int) -> str:
     """An exit status in words."""
     if code >= 0:
         return f"exit status {code}"
-    return f"signal {signal.Signals(-code).name}"
+    return signal.Signals(-code).name
 
 
 def _rotate(log: Path) -> None:

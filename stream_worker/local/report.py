@@ -31,6 +31,11 @@ class ProcessReport:
         """It runs, or has reached its end."""
         return self.pid is not None or self.condition == Condition.FINISHED
 
+    @property
+    def wrong(self) -> str:
+        """Why it does not run: it waits for its next start, has failed, or went together with its supervisor."""
+        return "gone" if self.condition == Condition.RUNNING else self.condition
+
 
 @dataclass(frozen=True)
 class StackReport:

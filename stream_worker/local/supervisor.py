@@ -91,7 +91,7 @@ class Supervisor:
         code = process.exit_code()
         if code is None:
             return
-        title, words = watched.what.title, process.last_words()
+        title, words = watched.what.title, process.last_words() if code >= 0 else ""
         if code == EXIT_CONFIGURATION:
             watched.condition = Condition.FAILED
             self._say(f"{title} stopped, and is not started again before a person acts: {words}")
