@@ -1,0 +1,45 @@
+"""Analyzers from settings. The backends are imported when they are opened: each takes its time to load."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from stream_worker.inference.analyzer import Analyzer
+from stream_worker.inference.backend import Backend
+from stream_worker.inference.cache import AnalysisCache
+from stream_worker.inference.contract import ModelPair, read_pair
+from stream_worker.inference.encoding import Encoder
+from stream_worker.settings import Settings
+
+
+@asynccontextmanager
+async def open_analyzer(settings: Settings) -> AsyncIterator[Analyzer]:
+    """An analyzer whose models Triton runs.
+
+    Raises ContractError where Triton serves other models than `settings.model_repository` holds, Unavailable where it
+    does not answer now (opening again may succeed), ConfigurationError where no Triton is known.
+    """
+    from stream_worker.inference.triton import TritonBackend
+
+    models = await asyncio.to_thread(read_pair, settings.model_repository)
+    async with TritonBackend(settings.require_triton_url(), models, settings.inference_timeout_seconds) as backend:
+        await backend.check()
+        yield _analyzer(models, backend, settings)
+
+
+@asynccontextmanager
+async def open_onnx_analyzer(settings: Settings) -> AsyncIterator[Analyzer]:
+    """An analyzer that runs the models in this process, without any server. Raises ContractError."""
+    from stream_worker.inference.onnx import OnnxBackend
+
+    models = await asyncio.to_thread(read_pair, settings.model_repository)
+    backend = await asyncio.to_thread(OnnxBackend, models)
+    try:
+        yield _analyzer(models, backend, settings)
+    finally:
+        await asyncio.to_thread(backend.close)
+
+
+def _analyzer(models: ModelPair, backend: Backend, settings: Settings) -> Analyzer:
+    encoder = Encoder(models.sentiment.tokenizer, models.sentiment.manifest.max_tokens)
+    return Analyzer(models, encoder, backend, AnalysisCache(settings.prediction_cache))
