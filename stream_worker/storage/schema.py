@@ -1,14 +1,14 @@
 """The tables. Postgres is the truth: everything else can be rebuilt from here.
 
-    receipts        what became of each Kafka message, one row per (topic, partition, offset)
-    dead_letters    the bytes of the messages that could not become documents
-    documents       one row per revision: (document_id, content_digest); the current one is the highest
-    mentions        spans of a revision that name something
-    scores          sentiment of a revision ('' = the document as a whole) or of an instrument in it
-    dirty_marks     revisions whose windows have not been recomputed since they came
-    windows         statistics of one instrument, kind and minute, recomputed from rows
-    publications    instruments whose live state in Redis is older than their windows
-    model_versions  the manifests of what scored
+receipts        what became of each Kafka message, one row per (topic, partition, offset)
+dead_letters    the bytes of the messages that could not become documents
+documents       one row per revision: (document_id, content_digest); the current one is the highest
+mentions        spans of a revision that name something
+scores          sentiment of a revision ('' = the document as a whole) or of an instrument in it
+dirty_marks     revisions whose windows have not been recomputed since they came
+windows         statistics of one instrument, kind and minute, recomputed from rows
+publications    instruments whose live state in Redis is older than their windows
+model_versions  the manifests of what scored
 """
 
 from sqlalchemy import (
@@ -203,4 +203,3 @@ model_versions = Table(
 
 #: Versions of what is published to Redis: ever growing over all instruments, boards and the feed.
 PUBLICATION_SEQUENCE = "publication_version"
-
