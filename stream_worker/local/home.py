@@ -11,7 +11,7 @@ import psutil
 
 from stream_worker.errors import ConfigurationError
 from stream_worker.local.identity import ProcessIdentity
-from stream_worker.local.process import end_processes
+from stream_worker.local.process import end_processes, wait_until_gone
 from stream_worker.local.state import read_state, remove_state
 
 #: So long the supervisor may take to stop everything, the worker's 30 s included.
@@ -51,8 +51,7 @@ def end_supervisor(home: Path) -> bool:
     if supervisor is not None:
         with contextlib.suppress(psutil.NoSuchProcess):
             supervisor.send_signal(signal.SIGTERM)
-        _, alive = psutil.wait_procs([supervisor], timeout=_SUPERVISOR_SECONDS)
-        for process in alive:
+        for process in wait_until_gone([supervisor], _SUPERVISOR_SECONDS):
             process.kill()
     return end_leftovers(home) or supervisor is not None
 
@@ -67,7 +66,7 @@ def end_leftovers(home: Path) -> bool:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
-    psutil.wait_procs(processes, timeout=_GRACE_SECONDS)
+    wait_until_gone(processes, _GRACE_SECONDS)
     end_processes(processes)
     remove_state(home)
     return bool(processes)

@@ -156,11 +156,31 @@ class ChildProcess:
 
 def end_processes(processes: Sequence[psutil.Process], timeout_seconds: float = 5.0) -> None:
     """Wait a moment for these processes to end, kill those that do not, and wait until they are gone."""
-    _, alive = psutil.wait_procs(processes, timeout=0.5)
+    alive = wait_until_gone(processes, 0.5)
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             process.kill()
-    psutil.wait_procs(alive, timeout=timeout_seconds)
+    wait_until_gone(alive, timeout_seconds)
+
+
+def wait_until_gone(processes: Sequence[psutil.Process], timeout_seconds: float) -> list[psutil.Process]:
+    """Wait until these processes have ended, and return those that have not.
+
+    A zombie has ended: it may be for somebody else to reap, who may never do it.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while alive := [process for process in processes if _alive(process)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_POLL_SECONDS)
+    return alive
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def exit_reason(code: int) -> str:

@@ -18,6 +18,7 @@ from stream_worker.errors import ConfigurationError, ServerFailed
 from stream_worker.local.kafka import Kafka
 from stream_worker.local.ports import Ports
 from stream_worker.local.postgres import Postgres
+from stream_worker.local.process import wait_until_gone
 from stream_worker.local.redis import Redis
 from stream_worker.local.server import Server
 from stream_worker.local.servers import Servers, start_all
@@ -93,7 +94,7 @@ def test_a_stopped_server_leaves_no_process_and_comes_back_on_its_port(servers: 
     family = [leader, *leader.children(recursive=True)]
     address = server.address
     server.stop()
-    assert [process for process in family if process.is_running()] == []
+    assert wait_until_gone(family, 0) == []
     assert not server.answers()
     server.start()
     assert server.address == address
@@ -130,13 +131,13 @@ def test_servers_die_with_the_process_that_started_them(tmp_path: Path) -> None:
     os.kill(starter.pid, signal.SIGKILL)
     starter.wait()
     starter.stdout.close()
-    psutil.wait_procs([child], timeout=5)
-    assert not child.is_running()
+    assert wait_until_gone([child], 5) == []
 
 
 _STARTER = """
 import sys, time
 from pathlib import Path
+from stream_worker.local.process import wait_until_gone
 from stream_worker.local.redis import Redis
 
 server = Redis(Path(sys.argv[1]), int(sys.argv[2]))
