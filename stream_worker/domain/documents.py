@@ -47,7 +47,6 @@ class Reason(StrEnum):
     NO_TEXT = "no_text"
     TOO_LONG = "too_long"
     DATABASE_REFUSED = "database_refused"
-    MODEL_REFUSED = "model_refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,5 +51,6 @@ def is_data_error(error: BaseException) -> bool:
 
 def _is_encoding_error(error: BaseException) -> bool:
     """asyncpg's own refusal to encode a value, before anything was sent."""
-    cause = getattr(error, "orig", None)
-    return isinstance(error, DBAPIError) and "DataError" in f"{type(cause).__name__} {type(cause.__cause__).__name__}"
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return False
+    return any(type(e).__name__ == "DataError" for e in (error.orig, error.orig.__cause__))

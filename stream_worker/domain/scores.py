@@ -1,0 +1,34 @@
+"""Score: a sentiment of one model version for a document, or for an instrument in it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+
+from stream_worker.domain.sentiment import Sentiment
+
+#: What identifies a revision: the document's id and its content digest.
+Revision = tuple[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """As it is stored and published; `instrument_id` is '' for the document as a whole."""
+
+    score_id: str
+    document_id: str
+    content_digest: bytes
+    instrument_id: str
+    sentiment: Sentiment
+    model_version: str
+    directory_version: str
+    source: str
+    kind: str
+    published_at: datetime
+    scored_at: datetime
+
+
+def score_id(revision: Revision, instrument_id: str, model_version: str) -> str:
+    """The same for the same score, whoever computes it and how often: consumers deduplicate by it."""
+    document_id, content_digest = revision
+    name = "\0".join((document_id, content_digest.hex(), instrument_id, model_version))
+    return blake2b(name.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,38 @@
+"""Going on trying while a server is away. Nothing is given up: the only ways out are success, an error that no later
+try can cure, and cancellation."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from stream_worker.errors import Unavailable
+from stream_worker.storage.engine import is_passing
+
+T = TypeVar("T")
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+async def until_available(attempt: Callable[[], Awaitable[T]], what: str) -> T:
+    """The result of `attempt`, tried again with back-off and jitter while Kafka, Triton or Postgres is away."""
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return await attempt()
+        except Exception as error:
+            if not _may_pass(error):
+                raise
+            _log.warning("away, trying again", what=what, error=str(error)[:300], pause_seconds=round(pause, 2))
+        await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, Unavailable | KafkaError) or is_passing(error)

@@ -1,0 +1,181 @@
+"""What a scoring batch reads from and writes to Postgres. Many rows a statement; keys in order, so that two workers
+that meet on the same rows wait for each other instead of dead-locking."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Table, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from stream_worker.domain.documents import Document
+from stream_worker.domain.scores import Revision, Score
+from stream_worker.domain.sentiment import Sentiment
+from stream_worker.storage import bulk, schema
+
+#: Topic, partition and offset of a Kafka message.
+Position = tuple[str, int, int]
+
+_POSITION = ("topic", "partition", "kafka_offset")
+_REVISION = ("document_id", "content_digest")
+_DOCUMENT = (
+    *_REVISION,
+    *("source", "source_id", "kind", "url", "title", "body", "author", "language"),
+    *("published_at", "updated_at", "received_at", "unscored_reason"),
+)
+_MENTION = (
+    *_REVISION,
+    *("span_start", "span_end", "surface", "entity_type", "instrument_id", "matched_by", "directory_version"),
+    *("negative", "neutral", "positive"),
+)
+_SCORE = (
+    *("score_id", *_REVISION, "instrument_id", "negative", "neutral", "positive"),
+    *("model_version", "directory_version", "code_version", "published_at", "scored_at"),
+)
+_RECEIPT = (*_POSITION, "message_digest", "outcome", *_REVISION, "reason", "batch_id", "received_at")
+_RECEIPT_READ = (*_POSITION, "message_digest", "outcome", *_REVISION)
+_DEAD_LETTER = (*_POSITION, "reason", "detail", "message_key", "payload", "received_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a message."""
+
+    message_digest: bytes
+    outcome: str
+    revision: Revision | None
+
+
+async def receipts_at(connection: AsyncConnection, positions: Sequence[Position]) -> dict[Position, Receipt]:
+    """The receipts that some of these messages have already."""
+    rows = await _select(connection, schema.receipts, _POSITION, _RECEIPT_READ, positions)
+    return {
+        (topic, partition, offset): Receipt(digest, outcome, (document_id, content) if document_id else None)
+        for topic, partition, offset, digest, outcome, document_id, content in rows
+    }
+
+
+async def known_revisions(connection: AsyncConnection, revisions: Iterable[Revision]) -> set[Revision]:
+    """Those of the revisions that are stored."""
+    rows = await _select(connection, schema.documents, _REVISION, _REVISION, list(revisions))
+    return {(document_id, content) for document_id, content in rows}
+
+
+async def insert_documents(
+    connection: AsyncConnection, rows: Sequence[tuple[Document, str | None, datetime, str | None]]
+) -> set[Revision]:
+    """Insert (document, identified language, received_at, unscored reason) and mark them; returns the ones inserted.
+
+    A revision that another transaction is inserting is waited for, then left alone.
+    """
+    ordered = sorted(rows, key=lambda row: (row[0].document_id, row[0].content_digest))
+    inserted = await _insert(
+        connection,
+        schema.documents,
+        _DOCUMENT,
+        [
+            (
+                *(d.document_id, d.content_digest, d.source, d.source_id, d.kind, d.url, d.title, d.body, d.author),
+                *(language or d.language, d.published_at, d.updated_at, received_at, unscored_reason),
+            )
+            for d, language, received_at, unscored_reason in ordered
+        ],
+        returning=_REVISION,
+    )
+    revisions = {(document_id, content) for document_id, content in inserted}
+    await _insert(connection, schema.dirty_marks, ("document_id",), [(document_id,) for document_id, _ in revisions])
+    return revisions
+
+
+async def insert_mentions(connection: AsyncConnection, rows: Sequence[bulk.Row]) -> None:
+    """Rows in the order of `_MENTION`: revision, span, surface, type, instrument, matched by, directory, sentiment."""
+    await _insert(connection, schema.mentions, _MENTION, rows)
+
+
+async def insert_scores(connection: AsyncConnection, scores: Sequence[Score], code_version: str) -> None:
+    """Champion scores, of revisions that this transaction inserted."""
+    rows = [
+        (
+            *(s.score_id, s.document_id, s.content_digest, s.instrument_id),
+            *(s.sentiment.negative, s.sentiment.neutral, s.sentiment.positive),
+            *(s.model_version, s.directory_version, code_version, s.published_at, s.scored_at),
+        )
+        for s in scores
+    ]
+    await _insert(connection, schema.scores, _SCORE, rows)
+
+
+async def insert_dead_letters(connection: AsyncConnection, rows: Sequence[bulk.Row]) -> None:
+    """Rows in the order of `_DEAD_LETTER`: position, reason, detail, key, payload, received_at."""
+    await _insert(connection, schema.dead_letters, _DEAD_LETTER, rows)
+
+
+async def insert_receipts(connection: AsyncConnection, rows: Sequence[bulk.Row]) -> set[Position]:
+    """Rows in the order of `_RECEIPT`: position, digest, outcome, revision, reason, batch, received_at.
+
+    Returns the positions inserted; the others have a receipt from another transaction.
+    """
+    ordered = sorted(rows, key=lambda row: (row[0], row[1], row[2]))
+    inserted = await _insert(connection, schema.receipts, _RECEIPT, ordered, returning=_POSITION)
+    return {(topic, partition, offset) for topic, partition, offset in inserted}
+
+
+async def champion_scores(connection: AsyncConnection, revisions: Sequence[Revision]) -> list[Score]:
+    """The champion scores of revisions, to be published again."""
+    rows = await connection.execute(
+        text(
+            "SELECT s.score_id, s.document_id, s.content_digest, s.instrument_id, s.negative, s.neutral, s.positive,"
+            " s.model_version, s.directory_version, d.source, d.kind, s.published_at, s.scored_at"
+            " FROM unnest(CAST(:documents AS text[]), CAST(:digests AS bytea[])) AS w(document_id, content_digest)"
+            " JOIN scores s USING (document_id, content_digest) JOIN documents d USING (document_id, content_digest)"
+            " WHERE s.role = 'champion' ORDER BY s.score_id"
+        ),
+        {"documents": [d for d, _ in revisions], "digests": [c for _, c in revisions]},
+    )
+    return [Score(*row[:4], Sentiment(*row[4:7]), *row[7:]) for row in rows]
+
+
+async def dead_letters_at(connection: AsyncConnection, positions: Sequence[Position]) -> list[tuple[Any, ...]]:
+    """(topic, partition, offset, key, payload, reason, detail) of dead letters, to be published again."""
+    columns = (*_POSITION, "message_key", "payload", "reason", "detail")
+    return await _select(connection, schema.dead_letters, _POSITION, columns, positions)
+
+
+async def trailing_dead_letters(connection: AsyncConnection, topic: str, partition: int, at_most: int) -> int:
+    """How many of the partition's newest receipts in a row are dead letters; counts no further than `at_most`."""
+    outcomes = await connection.scalars(
+        text(
+            "SELECT outcome FROM receipts WHERE topic = :topic AND partition = :partition"
+            " ORDER BY kafka_offset DESC LIMIT :at_most"
+        ),
+        {"topic": topic, "partition": partition, "at_most": at_most},
+    )
+    run = 0
+    for outcome in outcomes:
+        if outcome != "dead_letter":
+            break
+        run += 1
+    return run
+
+
+async def _select(
+    connection: AsyncConnection, table: Table, key: tuple[str, ...], columns: tuple[str, ...], keys: Sequence[bulk.Row]
+) -> list[tuple[Any, ...]]:
+    if not keys:
+        return []
+    result = await connection.execute(bulk.select_by_key(table, key, columns), bulk.parameters(key, keys))
+    return [tuple(row) for row in result]
+
+
+async def _insert(
+    connection: AsyncConnection,
+    table: Table,
+    columns: tuple[str, ...],
+    rows: Sequence[bulk.Row],
+    returning: tuple[str, ...] = (),
+) -> list[tuple[Any, ...]]:
+    if not rows:
+        return []
+    result = await connection.execute(bulk.insert(table, columns, returning), bulk.parameters(columns, rows))
+    return [tuple(row) for row in result] if returning else []
