@@ -162,8 +162,8 @@ def check_served(contract: ModelContract, served: ServedModel, server: str) -> N
         )
     if served.max_batch_size < MAX_ROWS:
         raise ContractError(
-            f"{where} with max_batch_size {served.max_batch_size}, but this worker sends up to {MAX_ROWS} texts at once. "
-            "Correct its config."
+            f"{where} with max_batch_size {served.max_batch_size}, but this worker sends up to {MAX_ROWS} texts at "
+            "once. Correct its config."
         )
     for kind, expected, tensors in (
         ("inputs", manifest.inputs, served.inputs),
