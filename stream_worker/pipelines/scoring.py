@@ -61,6 +61,10 @@ class ScoringPipeline:
         await until_available(lambda: self._enforce_limit(batch), "reading receipts")
         return await until_available(lambda: self._commit(batch), "committing a batch")
 
+    def partitions_assigned(self) -> None:
+        """Forget what was counted on partitions that other workers may have moved on since."""
+        self._dead_letter_runs.clear()
+
     async def emit(self, emissions: Emissions) -> None:
         """Publish; returns when the broker has acknowledged everything."""
         await until_available(lambda: self._emitter.emit(emissions), "publishing scores")
@@ -90,22 +94,23 @@ class ScoringPipeline:
         limit = self._dead_letter_limit
         if not limit:
             return
+        runs = dict(self._dead_letter_runs)
         for item in batch.items:
             topic, partition, _ = item.message.position
             if item.dead_letter is None:
-                self._dead_letter_runs[topic, partition] = 0
+                runs[topic, partition] = 0
                 continue
-            if (topic, partition) not in self._dead_letter_runs:
+            if (topic, partition) not in runs:
                 async with self._engine.connect() as connection:
-                    run = await batches.trailing_dead_letters(connection, topic, partition, limit)
-                self._dead_letter_runs[topic, partition] = run
-            self._dead_letter_runs[topic, partition] += 1
-            if self._dead_letter_runs[topic, partition] >= limit:
+                    runs[topic, partition] = await batches.trailing_dead_letters(connection, topic, partition, limit)
+            runs[topic, partition] += 1
+            if runs[topic, partition] >= limit:
                 raise TooManyDeadLetters(
                     f"{limit} messages in a row on {topic}/{partition} are bad, the last one: "
                     f"{item.dead_letter.reason} ({item.dead_letter.detail}). Look at the producers; then start with "
                     "FINSENTRY_DEAD_LETTER_LIMIT=0 to dead-letter them all, or a higher limit."
                 )
+        self._dead_letter_runs = runs
 
     async def _commit(self, batch: Batch) -> Emissions:
         async with self._engine.connect() as connection:
@@ -176,9 +181,17 @@ class ScoringPipeline:
         model_version = self._assessor.model_version
         return [
             Score(
-                *(score_id(revision, instrument_id, model_version), *revision, instrument_id, sentiment),
-                *(model_version, self._assessor.directory_version),
-                *(document.source, document.kind, document.published_at, now),
+                score_id=score_id(revision, instrument_id, model_version),
+                document_id=document.document_id,
+                content_digest=document.content_digest,
+                instrument_id=instrument_id,
+                sentiment=sentiment,
+                model_version=model_version,
+                directory_version=self._assessor.directory_version,
+                source=document.source,
+                kind=document.kind,
+                published_at=document.published_at,
+                scored_at=now,
             )
             for instrument_id, sentiment in ((WHOLE, assessment.sentiment), *assessment.instruments.items())
         ]

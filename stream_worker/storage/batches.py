@@ -133,7 +133,22 @@ async def champion_scores(connection: AsyncConnection, revisions: Sequence[Revis
         ),
         {"documents": [d for d, _ in revisions], "digests": [c for _, c in revisions]},
     )
-    return [Score(*row[:4], Sentiment(*row[4:7]), *row[7:]) for row in rows]
+    return [
+        Score(
+            score_id=row.score_id,
+            document_id=row.document_id,
+            content_digest=row.content_digest,
+            instrument_id=row.instrument_id,
+            sentiment=Sentiment(row.negative, row.neutral, row.positive),
+            model_version=row.model_version,
+            directory_version=row.directory_version,
+            source=row.source,
+            kind=row.kind,
+            published_at=row.published_at,
+            scored_at=row.scored_at,
+        )
+        for row in rows
+    ]
 
 
 async def dead_letters_at(connection: AsyncConnection, positions: Sequence[Position]) -> list[tuple[Any, ...]]:

@@ -1,0 +1,108 @@
+"""Messages in, acknowledged batches out: the one owner of batching.
+
+A batch leaves when it is full, or when its first message has waited the budget. A few batches are prepared side by
+side, so that Triton works while Postgres commits; they are committed, emitted and acknowledged in the order in which
+they were filled.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from stream_worker.pipelines.batch import Message
+from stream_worker.pipelines.scoring import ScoringPipeline
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a batch leaves, and how many may be under way."""
+
+    documents: int
+    bytes: int
+    wait_seconds: float
+    in_flight: int
+
+
+class MicroBatches:
+    """Fills batches and sends them through the pipeline. For one event loop.
+
+    `acknowledge` is called with the messages of each batch, in batch order, after their emissions were acknowledged.
+    `fail` is called once with the first error that the pipeline could not cure; from then on nothing is acknowledged.
+    """
+
+    def __init__(
+        self,
+        pipeline: ScoringPipeline,
+        limits: Limits,
+        acknowledge: Callable[[list[Message]], None],
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self._pipeline = pipeline
+        self._limits = limits
+        self._acknowledge = acknowledge
+        self._fail = fail
+        self._filling: list[Message] = []
+        self._filling_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._slots = asyncio.Semaphore(limits.in_flight)
+        self._running: set[asyncio.Task[None]] = set()
+        self._previous: asyncio.Task[None] | None = None
+
+    async def put(self, message: Message) -> None:
+        """Add a message; waits while as many batches are under way as may be (back-pressure)."""
+        if not self._filling:
+            await self._slots.acquire()
+            self._timer = asyncio.get_running_loop().call_later(self._limits.wait_seconds, self._leave)
+        self._filling.append(message)
+        self._filling_bytes += len(message.value or b"")
+        if len(self._filling) >= self._limits.documents or self._filling_bytes >= self._limits.bytes:
+            self._leave()
+
+    async def drain(self, seconds: float) -> bool:
+        """Finish what was put, for so many seconds at the most; what is left then is abandoned, unacknowledged.
+
+        Returns whether everything was finished.
+        """
+        self._leave()
+        running = set(self._running)
+        if running:
+            _, running = await asyncio.wait(running, timeout=seconds)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if running:
+            _log.warning("abandoned batches, they will be read again", batches=len(running))
+        self._previous = None
+        return not running
+
+    def _leave(self) -> None:
+        """Send the batch that is being filled on its way."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._filling:
+            return
+        messages, self._filling, self._filling_bytes = self._filling, [], 0
+        task = asyncio.create_task(self._run(uuid.uuid4().hex[:12], messages, self._previous))
+        self._previous = task
+        self._running.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._slots.release()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    async def _run(self, batch_id: str, messages: list[Message], previous: asyncio.Task[None] | None) -> None:
+        batch = await self._pipeline.prepare(batch_id, messages)
+        if previous is not None:
+            # A failed or abandoned predecessor leaves its messages unacknowledged: nothing may overtake them.
+            await asyncio.shield(previous)
+        await self._pipeline.emit(await self._pipeline.commit(batch))
+        self._acknowledge(messages)
