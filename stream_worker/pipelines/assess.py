@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stream_worker.domain.language import identify
+from stream_worker.domain.language import LanguageIdentifier
 from stream_worker.domain.linking import Linker
 from stream_worker.domain.mentions import Mention, Span
 from stream_worker.domain.sentiment import Sentiment
@@ -40,7 +40,7 @@ class Assessment:
 class Assessor:
     """Cleans, identifies the language, infers and links, in that order."""
 
-    def __init__(self, analyzer: Analyzer, linker: Linker, languages: frozenset[str]) -> None:
+    def __init__(self, analyzer: Analyzer, linker: Linker, languages: LanguageIdentifier) -> None:
         self._analyzer = analyzer
         self._linker = linker
         self._languages = languages
@@ -58,16 +58,16 @@ class Assessor:
     async def assess(self, texts: Sequence[Text]) -> list[Assessment]:
         """Assessments in the order of the texts. Raises what `Analyzer.analyze` raises."""
         cleaned = [clean(text.raw) for text in texts]
-        identified = [
-            identify(c.text, text.declared_language, self._languages) for c, text in zip(cleaned, texts, strict=True)
+        languages = [
+            self._languages.identify(c.text, text.declared_language) for c, text in zip(cleaned, texts, strict=True)
         ]
-        scorable = [c.text for c, language in zip(cleaned, identified, strict=True) if language.unscored_reason is None]
-        analyses = iter(await self._analyzer.analyze(scorable))
+        known = [c.text for c, language in zip(cleaned, languages, strict=True) if language.abstention is None]
+        analyses = iter(await self._analyzer.analyze(known))
         return [
-            _unscored(language.code, language.unscored_reason)
-            if language.unscored_reason is not None
-            else self._scored(text, c, language.code, next(analyses))
-            for text, c, language in zip(texts, cleaned, identified, strict=True)
+            self._scored(text, c, language.code, next(analyses))
+            if language.abstention is None
+            else Assessment(language.code, language.abstention, None, (), {}, ())
+            for text, c, language in zip(texts, cleaned, languages, strict=True)
         ]
 
     def _scored(self, text: Text, cleaned: CleanText, language: str | None, analysis: Analysis) -> Assessment:
@@ -85,10 +85,6 @@ class Assessor:
             instruments={instrument: found for instrument, found in sentiments.items() if found is not None},
             targets=tuple(analysis.sentiment_of([span]) for span in _to_clean(text.targets, cleaned)),
         )
-
-
-def _unscored(language: str | None, reason: str) -> Assessment:
-    return Assessment(language, reason, None, (), {}, ())
 
 
 def _raw(mention: Mention, cleaned: CleanText, raw: str) -> Mention:

@@ -52,11 +52,20 @@ class MicroBatches:
         self._slots = asyncio.Semaphore(limits.in_flight)
         self._running: set[asyncio.Task[None]] = set()
         self._previous: asyncio.Task[None] | None = None
+        self._drains = 0
 
     async def put(self, message: Message) -> None:
-        """Add a message; waits while as many batches are under way as may be (back-pressure)."""
+        """Add a message; waits while as many batches are under way as may be (back-pressure).
+
+        A message that a drain overtakes while it waits is dropped: it will be read again, and acknowledging it before
+        the abandoned ones in front of it would lose those.
+        """
         if not self._filling:
+            drains = self._drains
             await self._slots.acquire()
+            if drains != self._drains:
+                self._slots.release()
+                return
             self._timer = asyncio.get_running_loop().call_later(self._limits.wait_seconds, self._leave)
         self._filling.append(message)
         self._filling_bytes += len(message.value or b"")
@@ -68,6 +77,7 @@ class MicroBatches:
 
         Returns whether everything was finished.
         """
+        self._drains += 1
         self._leave()
         running = set(self._running)
         if running:

@@ -83,7 +83,8 @@ def upgrade() -> None:
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "CASE WHEN outcome = 'dead_letter' THEN reason IS NOT NULL AND document_id IS NULL AND"
-            " content_digest IS NULL ELSE reason IS NULL AND document_id IS NOT NULL AND content_digest IS NOT NULL END",
+            " content_digest IS NULL ELSE reason IS NULL AND document_id IS NOT NULL AND"
+            " content_digest IS NOT NULL END",
             name=op.f("receipts_points_to_something_check"),
         ),
         sa.CheckConstraint("outcome IN ('accepted', 'duplicate', 'dead_letter')", name=op.f("receipts_outcome_check")),

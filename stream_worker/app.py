@@ -1,0 +1,166 @@
+"""The scoring worker: a thin Faust app that hands raw messages to the pipeline. The object graph is built here."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import faust
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from stream_worker.assembly import assessor_from
+from stream_worker.errors import FinsentryError, StopWorker
+from stream_worker.faust_consumer import transport_with
+from stream_worker.inference.opening import open_analyzer
+from stream_worker.pipelines.batch import Message
+from stream_worker.pipelines.emission import Emitter
+from stream_worker.pipelines.micro_batches import Limits, MicroBatches
+from stream_worker.pipelines.positions import Positions
+from stream_worker.pipelines.retry import until_available
+from stream_worker.pipelines.scoring import ScoringPipeline
+from stream_worker.settings import Settings
+from stream_worker.storage.engine import create_engine
+from stream_worker.storage.migrate import require_current
+from stream_worker.storage.models import record_models
+
+#: A dead worker's partitions are given to others after so long.
+SESSION_SECONDS = 10.0
+#: Beyond the drain: leaving the group, flushing and closing.
+CLOSING_SECONDS = 10.0
+
+_log = structlog.get_logger(__name__)
+
+
+class ScoringWorker:
+    """One worker process: consumes, scores, commits, until told to stop or unable to go on."""
+
+    def __init__(self, settings: Settings, pipeline: ScoringPipeline) -> None:
+        self._settings = settings
+        self._stop = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._positions = Positions()
+        self._batches = MicroBatches(
+            pipeline,
+            Limits(
+                settings.batch_documents,
+                settings.batch_bytes,
+                settings.batch_wait_seconds,
+                settings.batches_in_flight,
+            ),
+            acknowledge=self._positions.acknowledge,
+            fail=self._fail,
+        )
+        self._app = self._faust_app(pipeline)
+
+    async def run(self) -> None:
+        """Run until `stop`. Raises what the pipeline could not cure, or StopWorker where Faust gave up."""
+        await self._app.start()
+        try:
+            await self._app.wait(self._stop.wait())
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.drain_seconds + CLOSING_SECONDS):
+                    await self._app.stop()
+        if self._failure is not None:
+            raise self._failure
+        if self._app.crash_reason is not None:
+            raise StopWorker(f"The Kafka consumer gave up: {self._app.crash_reason!r}.")
+
+    def stop(self) -> None:
+        """Finish the batches in flight, then end."""
+        _log.info("stopping")
+        self._stop.set()
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+            self._stop.set()
+
+    async def _drain(self) -> None:
+        await self._batches.drain(0.0 if self._failure is not None else self._settings.drain_seconds)
+
+    def _faust_app(self, pipeline: ScoringPipeline) -> faust.App:
+        settings = self._settings
+        brokers = ";".join(f"kafka://{server}" for server in settings.require_kafka_bootstrap().split(","))
+        app = faust.App(
+            settings.consumer_group,
+            broker=brokers,
+            autodiscover=False,
+            web_enabled=False,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            stream_wait_empty=True,
+            stream_buffer_maxsize=1024,
+            broker_commit_interval=0.5,
+            broker_session_timeout=SESSION_SECONDS,
+            broker_heartbeat_interval=SESSION_SECONDS / 5,
+            broker_request_timeout=30.0,
+            consumer_auto_offset_reset="earliest",
+        )
+        transport = transport_with(self._positions, self._drain, pipeline.partitions_assigned)
+        app.transport = transport(app.conf.broker_consumer, app)
+        documents = app.topic(
+            settings.topic("documents"),
+            key_type=bytes,
+            key_serializer="raw",
+            value_type=bytes,
+            value_serializer="raw",
+        )
+        app.agent(documents, name="scoring")(self._consume)
+        return app
+
+    async def _consume(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            message = event.message
+            await self._batches.put(
+                Message(message.topic, message.partition, message.offset, message.key, message.value)
+            )
+
+
+async def run_worker(settings: Settings) -> None:
+    """Open everything, score until SIGTERM or SIGINT, close everything.
+
+    Raises ConfigurationError (a ContractError for the wrong model) before anything was read, and StopWorker or the
+    pipeline's own error where it could not go on.
+    """
+    async with AsyncExitStack() as stack:
+        engine = create_engine(settings.require_database_url())
+        stack.push_async_callback(engine.dispose)
+        await until_available(partial(require_current, engine), "checking the schema")
+        analyzer = await until_available(lambda: stack.enter_async_context(open_analyzer(settings)), "Triton")
+        await until_available(partial(record_models, engine, analyzer.model_version, settings), "recording the model")
+        producer = await until_available(partial(_start_producer, settings), "Kafka")
+        stack.push_async_callback(producer.stop)
+        pipeline = ScoringPipeline(
+            engine,
+            assessor_from(settings, analyzer),
+            Emitter(producer, settings.topic("scores"), settings.topic("dead-letters")),
+            now=lambda: datetime.now(UTC),
+            code_version=version("finsentry"),
+            dead_letter_limit=settings.dead_letter_limit,
+        )
+        worker = ScoringWorker(settings, pipeline)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+        _log.info("scoring", model_version=analyzer.model_version, group=settings.consumer_group)
+        try:
+            await worker.run()
+        except FinsentryError:
+            raise
+        except Exception as error:
+            _log.exception("the pipeline failed")
+            raise StopWorker(f"The pipeline failed: {error}. Nothing of the failed batch was acknowledged.") from error
+
+
+async def _start_producer(settings: Settings) -> AIOKafkaProducer:
+    producer = AIOKafkaProducer(bootstrap_servers=settings.require_kafka_bootstrap(), acks="all", linger_ms=2)
+    try:
+        await producer.start()
+    except BaseException:
+        await producer.stop()
+        raise
+    return producer

@@ -1,0 +1,16 @@
+"""The parts that the worker and offline scoring share, put together from settings in one place."""
+
+from stream_worker.directory import load_directory
+from stream_worker.domain.language import LanguageIdentifier
+from stream_worker.domain.linking import Linker
+from stream_worker.inference.analyzer import Analyzer
+from stream_worker.pipelines.assess import Assessor
+from stream_worker.settings import Settings
+
+#: Languages that the served models know.
+LANGUAGES = ("en",)
+
+
+def assessor_from(settings: Settings, analyzer: Analyzer) -> Assessor:
+    """What turns texts into assessments. Raises ConfigurationError where the directory of instruments is bad."""
+    return Assessor(analyzer, Linker(load_directory(settings.instruments)), LanguageIdentifier(LANGUAGES))

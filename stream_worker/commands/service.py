@@ -1,0 +1,94 @@
+"""The services, and what runs once before them: worker, monitor, migrate, score."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from stream_worker.settings import Settings, load_settings
+
+
+@click.command()
+def worker() -> None:
+    """Score documents: Kafka in, Triton in the middle, Postgres and Kafka out.
+
+    Runs until SIGTERM or Ctrl-C; batches in flight are finished (or, after FINSENTRY_DRAIN_SECONDS, left to be read
+    again). Start as many as the documents topic has partitions. Exits 78 where a person must change something first.
+    """
+    settings = _service_settings()
+    from stream_worker.app import run_worker
+
+    _run(run_worker(settings))
+
+
+@click.command()
+def monitor() -> None:
+    """Turn new scores into windows, and windows into live state in Redis. Runs until SIGTERM or Ctrl-C."""
+    settings = _service_settings()
+    from stream_worker.pipelines.monitoring import run_monitor
+
+    _run(_until_signal(run_monitor(settings)))
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to this program's schema. Safe to run again, or twice at once."""
+    settings = load_settings()
+    from stream_worker.storage.engine import create_engine
+    from stream_worker.storage.migrate import upgrade
+
+    async def run() -> str:
+        engine = create_engine(settings.require_database_url(), pool_size=1)
+        try:
+            return await upgrade(engine)
+        finally:
+            await engine.dispose()
+
+    click.echo(f"The database is at schema revision {asyncio.run(run())}.")
+
+
+@click.command()
+@click.argument("source", type=click.File("rb"), default="-")
+@click.option("--batch", default=64, show_default=True, help="Lines that are scored together.")
+def score(source: Any, batch: int) -> None:
+    """Score JSON lines from SOURCE (standard input by default) to standard output, without any server.
+
+    In: {"id", "text" | "title"+"body", "targets"?: [{text, start, end}]}. Out, in the same order: sentiment, polarity,
+    mentions, targets and model; {"id", "unscored": reason} for a text that the models do not know; {"id", "error"} for
+    a bad line. Exits 1 if any line was bad.
+    """
+    settings = load_settings()
+    from stream_worker.logs import configure_logging
+    from stream_worker.offline import score_lines
+
+    configure_logging(settings)
+    bad = _run(score_lines(source, sys.stdout.buffer, settings, batch))
+    if bad:
+        click.echo(f"finsentry: {bad} bad lines, each with its error in the output.", err=True)
+        sys.exit(1)
+
+
+def _service_settings() -> Settings:
+    from stream_worker.logs import configure_logging
+
+    settings = load_settings()
+    configure_logging(settings)
+    return settings
+
+
+def _run(main: Coroutine[Any, Any, Any]) -> Any:
+    import uvloop
+
+    return uvloop.run(main)
+
+
+async def _until_signal(service: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(service)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,121 @@
+"""`finsentry score`: the worker's own code over lines of a file, in process, without any server."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, BinaryIO
+
+import orjson
+
+from stream_worker.assembly import assessor_from
+from stream_worker.domain.documents import MAX_TEXT_CHARACTERS, raw_text
+from stream_worker.domain.mentions import Span
+from stream_worker.domain.sentiment import LABELS, Sentiment
+from stream_worker.inference.opening import open_onnx_analyzer
+from stream_worker.pipelines.assess import Assessment, Assessor, Text
+from stream_worker.settings import Settings
+
+Output = dict[str, Any]
+
+
+class _BadLine(Exception):
+    """What is wrong with a line, and its id where it has one."""
+
+    def __init__(self, identity: Any, error: str) -> None:
+        super().__init__(error)
+        self.identity = identity
+
+
+async def score_lines(lines: BinaryIO, output: BinaryIO, settings: Settings, batch: int) -> int:
+    """Write one line of output for each line of input, in order. Returns how many were bad."""
+    bad = 0
+    async with open_onnx_analyzer(settings) as analyzer:
+        assessor = assessor_from(settings, analyzer)
+        model = {"version": assessor.model_version, "directory": assessor.directory_version}
+        for chunk in _chunks(lines, batch):
+            outputs = await _score(chunk, assessor, model)
+            bad += sum("error" in line for line in outputs)
+            await asyncio.to_thread(output.write, b"".join(orjson.dumps(line) + b"\n" for line in outputs))
+    output.flush()
+    return bad
+
+
+def _chunks(lines: BinaryIO, size: int) -> Iterator[list[bytes]]:
+    while chunk := list(islice(lines, size)):
+        yield chunk
+
+
+async def _score(lines: Sequence[bytes], assessor: Assessor, model: Output) -> list[Output]:
+    parsed = [_parse(line) for line in lines]
+    texts = [entry[1] for entry in parsed if not isinstance(entry, _BadLine)]
+    assessments = iter(await assessor.assess(texts))
+    return [
+        {"id": entry.identity, "error": str(entry)}
+        if isinstance(entry, _BadLine)
+        else _output(entry[0], entry[1], next(assessments), model)
+        for entry in parsed
+    ]
+
+
+def _parse(line: bytes) -> tuple[Any, Text] | _BadLine:
+    identity = None
+    try:
+        fields = orjson.loads(line)
+        if not isinstance(fields, dict):
+            raise _BadLine(None, "not a JSON object")
+        identity = fields.get("id")
+        title, body = _optional_text(fields, "title"), _optional_text(fields, "body")
+        text = _optional_text(fields, "text")
+        raw = text if text is not None else raw_text(title, body)
+        if not raw.strip():
+            raise _BadLine(identity, "neither text nor title has content")
+        return identity, Text(raw, _optional_text(fields, "lang"), tuple(_targets(fields, raw)))
+    except orjson.JSONDecodeError as error:
+        return _BadLine(None, f"not JSON: {error}")
+    except _BadLine as error:
+        return _BadLine(identity, str(error))
+
+
+def _optional_text(fields: Output, name: str) -> str | None:
+    value = fields.get(name)
+    if value is None or (isinstance(value, str) and len(value) <= MAX_TEXT_CHARACTERS):
+        return value
+    raise _BadLine(None, f"{name} is not a string of at most {MAX_TEXT_CHARACTERS} characters")
+
+
+def _targets(fields: Output, raw: str) -> Iterator[Span]:
+    targets = fields.get("targets") or []
+    if not isinstance(targets, list):
+        raise _BadLine(None, "targets is not a list")
+    for target in targets:
+        start, end = (target.get("start"), target.get("end")) if isinstance(target, dict) else (None, None)
+        if not isinstance(start, int) or not isinstance(end, int) or not 0 <= start < end <= len(raw):
+            raise _BadLine(None, "a target needs start and end inside the text, in code points")
+        yield Span(start, end)
+
+
+def _output(identity: Any, text: Text, assessment: Assessment, model: Output) -> Output:
+    if assessment.sentiment is None:
+        return {"id": identity, "unscored": assessment.unscored_reason}
+    return {
+        "id": identity,
+        "sentiment": _sentiment(assessment.sentiment),
+        "polarity": assessment.sentiment.polarity,
+        "mentions": [
+            {**_span(m.span, text.raw), "type": m.type, "instrument": m.instrument_id, "sentiment": _sentiment(s)}
+            for m, s in assessment.mentions
+        ],
+        "targets": [
+            {**_span(span, text.raw), "sentiment": _sentiment(s)}
+            for span, s in zip(text.targets, assessment.targets, strict=True)
+        ],
+        "model": model,
+    }
+
+
+def _span(span: Span, raw: str) -> Output:
+    return {"text": raw[span.start : span.end], "start": span.start, "end": span.end}
+
+
+def _sentiment(sentiment: Sentiment | None) -> Output | None:
+    return None if sentiment is None else {label: getattr(sentiment, label) for label in LABELS}

@@ -1,0 +1,57 @@
+"""Redis: the live view. Holds only absolute values read from Postgres; emptied at any time, it is filled again."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+
+from stream_worker.storage.publishable import State
+
+PREFIX = "finsentry:"
+#: Its absence says that Redis was emptied.
+GENERATION = f"{PREFIX}generation"
+FEED = f"{PREFIX}feed"
+
+#: Each key is a hash {version, state}. A writer that read earlier cannot overwrite one that read later.
+_PUT_IF_NEWER = """
+local known = redis.call('HGET', KEYS[1], 'version')
+if known and tonumber(known) >= tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'version', ARGV[1], 'state', ARGV[2])
+return 1
+"""
+
+
+def live_key(instrument_id: str) -> str:
+    """Where an instrument's live state is; '' is the market."""
+    return f"{PREFIX}live:{instrument_id}"
+
+
+def board_key(name: str) -> str:
+    """Where a leader board is: `mentioned` or `negative`."""
+    return f"{PREFIX}board:{name}"
+
+
+async def put(client: Redis, states: Iterable[tuple[str, int, State]]) -> None:
+    """Write (key, version, state) triples, in one round trip; older versions than what is there change nothing."""
+    async with client.pipeline(transaction=False) as pipe:
+        for key, version, state in states:
+            pipe.eval(_PUT_IF_NEWER, 1, key, str(version), orjson.dumps(state, default=_plain))
+        await pipe.execute()
+
+
+async def is_emptied(client: Redis) -> bool:
+    """Whether nothing was published since Redis began or was emptied."""
+    return not await client.exists(GENERATION)
+
+
+async def mark_filled(client: Redis, version: int) -> None:
+    """Everything that Postgres knew at this version has been put."""
+    await client.set(GENERATION, version)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    raise TypeError(f"cannot publish a {type(value).__name__}")
