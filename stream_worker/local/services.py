@@ -40,9 +40,10 @@ class Service:
 
 
 def service_environment(home: Path, addresses: Mapping[str, str]) -> dict[str, str]:
-    """Our own environment, with the home and the four addresses in it."""
+    """Our own environment, with the home and the four addresses in it, and without ONNX Runtime's telemetry."""
     ours = {f"FINSENTRY_{name.upper()}": address for name, address in addresses.items()}
-    return {**os.environ, **ours, "FINSENTRY_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    fixed = {"FINSENTRY_HOME": str(home), "PYTHONUNBUFFERED": "1", "ORT_DISABLE_TELEMETRY": "1"}
+    return {**os.environ, **ours, **fixed}
 
 
 def command_service(

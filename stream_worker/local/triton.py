@@ -75,6 +75,8 @@ class Triton(Server):
             "--disable-auto-complete-config",
         ]
         variables = {
+            # ONNX Runtime reports to its maker unless it is told not to.
+            "ORT_DISABLE_TELEMETRY": "1",
             "PATH": f"{environment.programs}:/usr/bin:/bin",
             "HOME": os.environ.get("HOME", "/"),
             "LD_LIBRARY_PATH": f"{environment.libraries}:{python_library_folder()}",

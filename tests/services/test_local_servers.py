@@ -22,6 +22,7 @@ from stream_worker.local.process import wait_until_gone
 from stream_worker.local.redis import Redis
 from stream_worker.local.server import Server
 from stream_worker.local.servers import Servers, start_all
+from stream_worker.local.triton import Triton
 
 
 @pytest.fixture
@@ -85,6 +86,12 @@ def test_every_port_listens_on_loopback_only(servers: Servers) -> None:
         listening = [c.laddr for p in family for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
         assert {port for _, port in listening} >= set(server.ports.values()), server.title
         assert {address for address, _ in listening} <= {"127.0.0.1", "::ffff:127.0.0.1"}, server.title
+
+
+def test_the_models_report_to_nobody(triton: Triton) -> None:
+    stubs = psutil.Process(triton.process.pid).children()
+    assert stubs
+    assert {stub.environ()["ORT_DISABLE_TELEMETRY"] for stub in stubs} == {"1"}
 
 
 @pytest.mark.parametrize("name", ["postgres", "redis", "kafka", "triton"])
