@@ -1,8 +1,49 @@
-"""The subcommands of `finsentry`, a module for each group."""
+"""The subcommands of `finsentry`, a module for each group; a module is imported when its command is used."""
+
+import importlib
+import importlib.util
+from typing import Any
 
 import click
 
-from stream_worker.commands.stack import down, status, up
 
-#: In the order of `finsentry --help`.
-COMMANDS: tuple[click.Command, ...] = (up, down, status)
+class LazyCommand(click.Command):
+    """Stands in for a command until it is used, so that `finsentry --help` need not import Faust or Kafka.
+
+    `help` is what the list of commands says. A command whose module does not exist is not listed.
+    """
+
+    def __init__(self, name: str, module: str, help: str) -> None:  # noqa: A002 - click's own name
+        self._module = f"{__name__}.{module}"
+        super().__init__(name, help=help, hidden=importlib.util.find_spec(self._module) is None)
+
+    @property
+    def command(self) -> click.Command:
+        """The command itself. Raises ImportError where it cannot be loaded."""
+        assert self.name is not None
+        command = getattr(importlib.import_module(self._module), self.name.replace("-", "_"))
+        assert isinstance(command, click.Command)
+        return command
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of the command itself: from here on click deals with that one."""
+        return self.command.make_context(info_name, args, parent, **extra)
+
+
+#: In the order of `finsentry --help` (which sorts them); each is the function of that name in the module.
+COMMANDS: tuple[LazyCommand, ...] = (
+    LazyCommand("up", "stack", "Start PostgreSQL, Redis, Kafka, Triton and finsentry itself."),
+    LazyCommand("down", "stack", "Stop what `finsentry up` started."),
+    LazyCommand("status", "stack", "Say which servers answer and which processes run."),
+    LazyCommand("check-config", "check_config", "Print every setting and where it comes from."),
+    LazyCommand("migrate", "service", "Bring the database to the schema of this version."),
+    LazyCommand("topics", "topics", "Make or list the Kafka topics."),
+    LazyCommand("worker", "service", "Score documents from Kafka until stopped."),
+    LazyCommand("monitor", "service", "Keep windows and the live state up to date until stopped."),
+    LazyCommand("replay", "replay", "Publish a file's lines, or generated headlines, as documents."),
+    LazyCommand("score", "service", "Score lines of JSON from standard input, without any server."),
+    LazyCommand("dead-letters", "dead_letters", "List or replay messages that could not become documents."),
+    LazyCommand("verify", "verify", "Prove that nothing was lost and nothing counted twice."),
+)
