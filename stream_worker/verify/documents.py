@@ -1,0 +1,45 @@
+"""Checks of document revisions and their mentions."""
+
+from stream_worker.verify.deployment import Deployment
+from stream_worker.verify.report import Violations
+
+
+async def documents_have_one_accepted_receipt(deployment: Deployment) -> Violations:
+    """Every document revision was accepted from exactly one message."""
+    return await deployment.snapshot.violations("""
+        SELECT d.document_id, d.content_digest, count(r.topic) AS accepted_receipts
+        FROM documents d
+        LEFT JOIN receipts r ON r.document_id = d.document_id AND r.content_digest = d.content_digest
+            AND r.outcome = 'accepted'
+        GROUP BY d.document_id, d.content_digest HAVING count(r.topic) <> 1
+    """)
+
+
+async def mentions_lie_in_the_text(deployment: Deployment) -> Violations:
+    """Every mention's span lies inside the raw text, and its surface is what stands there.
+
+    Raw text: the title, the body, or both with a line break between them. Offsets count code points from 0.
+    """
+    return await deployment.snapshot.violations("""
+        WITH texts AS (
+            SELECT document_id, content_digest,
+                CASE WHEN title IS NOT NULL AND body IS NOT NULL THEN title || E'\\n' || body
+                ELSE coalesce(title, body, '') END AS raw
+            FROM documents
+        )
+        SELECT m.document_id, m.content_digest, m.span_start, m.span_end, m.surface, char_length(t.raw) AS text_length
+        FROM mentions m LEFT JOIN texts t USING (document_id, content_digest)
+        WHERE t.raw IS NULL OR m.span_start < 0 OR m.span_end <= m.span_start OR m.span_end > char_length(t.raw)
+            OR m.surface <> substring(t.raw FROM m.span_start + 1 FOR greatest(m.span_end - m.span_start, 0))
+    """)
+
+
+async def mentions_carry_probabilities(deployment: Deployment) -> Violations:
+    """Every mention's sentiment is a distribution, or absent where the model did not read that far."""
+    return await deployment.snapshot.violations("""
+        SELECT document_id, content_digest, span_start, span_end, negative, neutral, positive
+        FROM mentions
+        WHERE num_nonnulls(negative, neutral, positive) NOT IN (0, 3)
+            OR NOT (negative BETWEEN 0 AND 1 AND neutral BETWEEN 0 AND 1 AND positive BETWEEN 0 AND 1
+                AND abs(negative + neutral + positive - 1) < 1e-3)
+    """)
