@@ -176,5 +176,5 @@ def _refuse_fewer_partitions(plans: tuple[TopicPlan, ...], states: list[TopicSta
         if 0 < state.partitions < plan.partitions:
             raise ConfigurationError(
                 f"The topic {plan.name} has {state.partitions} partitions, fewer than the {plan.partitions} of "
-                "FINSENTRY_TOPIC_PARTITIONS: lower that, add partitions yourself, or use another FINSENTRY_TOPIC_PREFIX."
+                "FINSENTRY_TOPIC_PARTITIONS: lower that, add partitions, or set another FINSENTRY_TOPIC_PREFIX."
             )

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -78,16 +78,16 @@ async def test_a_broker_that_is_away_is_named() -> None:
 
 class TestCommand:
     @pytest.fixture
-    def finsentry(self, kafka_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    def finsentry(self, kafka_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
         monkeypatch.setenv("FINSENTRY_KAFKA_BOOTSTRAP", kafka_settings.require_kafka_bootstrap())
         monkeypatch.setenv("FINSENTRY_TOPIC_PREFIX", kafka_settings.topic_prefix)
         monkeypatch.setenv("FINSENTRY_TOPIC_PARTITIONS", "3")
-        yield lambda *arguments: CliRunner().invoke(cli, ["topics", *arguments])
+        return lambda *arguments: CliRunner().invoke(cli, ["topics", *arguments])
 
-    def test_list_says_what_is_missing_until_apply_has_made_it(self, finsentry) -> None:  # type: ignore[no-untyped-def]
-        missing: Result = finsentry("list")
+    def test_list_says_what_is_missing_until_apply_has_made_it(self, finsentry: Callable[..., Result]) -> None:
+        missing = finsentry("list")
         assert (missing.exit_code, missing.output.count("MISSING")) == (1, 3)
         assert finsentry("apply").exit_code == 0
-        listed: Result = finsentry("list", "--json")
+        listed = finsentry("list", "--json")
         assert listed.exit_code == 0
         assert [topic["partitions"] for topic in json.loads(listed.output)] == [3, 3, 1]
