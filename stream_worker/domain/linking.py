@@ -52,11 +52,11 @@ class Linker:
         for words, pattern in patterns.items():
             self._automaton.add_word(words, pattern)
         self._automaton.make_automaton()
-        # Organisations are looked up whole; "Gold" or "Oil" as an organisation is no commodity.
+        # Organisations are looked up whole; "Gold" or "Nikkei Inc" as an organisation is no commodity and no index.
         self._organisations = {
             words: pattern
             for words, pattern in patterns.items()
-            if pattern.instrument_id is not None and pattern.kind in (Kind.EQUITY, Kind.INDEX)
+            if pattern.instrument_id is not None and pattern.kind is Kind.EQUITY
         }
 
     def link(self, text: str, entities: Sequence[Entity]) -> tuple[Mention, ...]:
