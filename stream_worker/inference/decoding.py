@@ -73,22 +73,29 @@ def best_tags(logits: NDArray[np.float32], texts: NDArray[np.int64]) -> NDArray[
     starts_text = np.append(True, texts[1:] != texts[:-1])[: len(texts)]
     before = np.where(starts_text, _OUTSIDE, np.roll(tags, 1))
     # The unconstrained best is the best wherever it is valid; only texts where it is not need the search.
-    for text in np.unique(texts[~_MAY_FOLLOW[before, tags]]):
-        chosen = texts == text
-        tags[chosen] = _viterbi(logits[chosen].astype(np.float64))
+    broken = np.unique(texts[~_MAY_FOLLOW[before, tags]])
+    if len(broken):
+        searched = np.isin(texts, broken)
+        counts = np.unique(texts[searched], return_counts=True)[1]
+        tags[searched] = _viterbi(logits[searched], counts)
     return tags
 
 
-def _viterbi(logits: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The best valid sequence of one text's words."""
-    score = logits[0] + _FORBIDDEN[_OUTSIDE]
-    came_from = np.zeros(logits.shape, dtype=np.int64)
-    for word in range(1, len(logits)):
-        steps = score[:, np.newaxis] + _FORBIDDEN
-        came_from[word] = steps.argmax(axis=0)
-        score = steps.max(axis=0) + logits[word]
-    path = np.empty(len(logits), dtype=np.int64)
-    path[-1] = score.argmax()
-    for word in range(len(logits) - 1, 0, -1):
-        path[word - 1] = came_from[word, path[word]]
-    return path
+def _viterbi(logits: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The best valid sequences of several texts, whose words stand end to end, `counts[i]` of text i."""
+    is_word = np.arange(counts.max()) < counts[:, np.newaxis]
+    # Words behind the end of a text cost nothing as O, so that they leave the best path as it is.
+    padded = np.full((*is_word.shape, len(TAGS)), -np.inf)
+    padded[:, :, _OUTSIDE] = 0.0
+    padded[is_word] = logits
+    score = padded[:, 0] + _FORBIDDEN[_OUTSIDE]
+    came_from = []
+    for word in range(1, padded.shape[1]):
+        steps = score[:, :, np.newaxis] + _FORBIDDEN
+        came_from.append(steps.argmax(axis=1))
+        score = steps.max(axis=1) + padded[:, word]
+    path = [score.argmax(axis=1)]
+    for origins in reversed(came_from):
+        path.append(np.take_along_axis(origins, path[-1][:, np.newaxis], axis=1)[:, 0])
+    best: NDArray[np.int64] = np.stack(path[::-1], axis=1)[is_word]
+    return best

@@ -1,6 +1,7 @@
 """Tag logits become entities: valid, disjoint, ordered, and the best of all valid sequences."""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def entities(encoder: Encoder, text: str, *tags: str) -> list[tuple[str, EntityT
     return [(text[entity.span.start : entity.span.end], entity.type) for entity in found]
 
 
-def is_valid(tags: tuple[int, ...] | list[int]) -> bool:
+def is_valid(tags: Sequence[int]) -> bool:
     names = ["O", *(TAGS[tag] for tag in tags)]
     return all(not after.startswith("I-") or before[2:] == after[2:] for before, after in itertools.pairwise(names))
 
@@ -82,18 +83,21 @@ def logits_strategy(words: int) -> st.SearchStrategy[list[list[int]]]:
 
 
 @settings(deadline=None, max_examples=60)
-@given(rows=st.integers(1, 4).flatmap(logits_strategy))
-def test_no_valid_sequence_is_better_than_the_one_taken(rows: list[list[int]]) -> None:
-    logits = np.array(rows, dtype=np.float32)
-    tags = best_tags(logits, np.zeros(len(rows), dtype=np.int64)).tolist()
+@given(texts=st.lists(st.integers(1, 4).flatmap(logits_strategy), min_size=1, max_size=4))
+def test_no_valid_sequence_is_better_than_the_one_taken(texts: list[list[list[int]]]) -> None:
+    logits = np.concatenate([np.array(rows, dtype=np.float32) for rows in texts])
+    numbers = np.repeat(np.arange(len(texts)), [len(rows) for rows in texts])
+    tags = best_tags(logits, numbers)
+    for number, rows in enumerate(texts):
+        taken = tags[numbers == number].tolist()
+        assert is_valid(taken)
+        assert total(rows, taken) == max(
+            total(rows, other) for other in itertools.product(range(len(TAGS)), repeat=len(rows)) if is_valid(other)
+        )
 
-    def total(sequence: list[int] | tuple[int, ...]) -> float:
-        return float(sum(logits[word, tag] for word, tag in enumerate(sequence)))
 
-    assert is_valid(tags)
-    assert total(tags) == max(
-        total(other) for other in itertools.product(range(len(TAGS)), repeat=len(rows)) if is_valid(other)
-    )
+def total(rows: list[list[int]], tags: Sequence[int]) -> int:
+    return sum(logits[tag] for logits, tag in zip(rows, tags, strict=True))
 
 
 TEXT = st.text(st.sampled_from("apple nokia Zü,.-'🚀e\u0301中\u00a0"), max_size=40)
