@@ -62,7 +62,7 @@ def key_of(message: bytes) -> bytes | None:
 
 
 class Replay:
-    """One replay: publishes messages, each when it is due, and counts."""
+    """One replay through a publisher of its own: publishes messages, each when it is due, and counts."""
 
     def __init__(
         self, publisher: Publisher, *, key_by_id: bool = False, on_message: Callable[[], None] = lambda: None
