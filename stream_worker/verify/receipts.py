@@ -75,13 +75,14 @@ async def accepted_receipts_have_documents(deployment: Deployment) -> Violations
 async def duplicates_have_originals(deployment: Deployment) -> Violations:
     """Every duplicate points to a stored document revision that another receipt accepted."""
     return await deployment.snapshot.violations("""
-        SELECT r.topic, r.partition, r.kafka_offset, r.document_id, r.content_digest
+        SELECT r.topic, r.partition, r.kafka_offset, r.document_id, r.content_digest,
+            d.document_id IS NOT NULL AS is_stored, a.document_id IS NOT NULL AS was_accepted
         FROM receipts r
-        WHERE r.outcome = 'duplicate' AND NOT EXISTS (
-            SELECT FROM documents d JOIN receipts a USING (document_id, content_digest)
-            WHERE a.outcome = 'accepted'
-            AND d.document_id = r.document_id AND d.content_digest = r.content_digest
-        )
+        LEFT JOIN documents d USING (document_id, content_digest)
+        LEFT JOIN (
+            SELECT DISTINCT document_id, content_digest FROM receipts WHERE outcome = 'accepted'
+        ) AS a USING (document_id, content_digest)
+        WHERE r.outcome = 'duplicate' AND (d.document_id IS NULL OR a.document_id IS NULL)
     """)
 
 

@@ -49,7 +49,11 @@ _COUNTS = f"""
     UNION ALL SELECT 'pending marks', count(*) FROM dirty_marks
     UNION ALL SELECT 'model versions', count(*) FROM model_versions
 """  # noqa: S608
-_ALWAYS_COUNTED = ("receipts accepted", "receipts duplicate", "receipts dead_letter")
+_COUNTED = (
+    *("receipts accepted", "receipts duplicate", "receipts dead_letter", "dead letters"),
+    *("documents", "revisions", "revisions unscored", "mentions", "scores champion", "scores shadow"),
+    *("windows", "windows with pending marks", "pending marks", "model versions"),
+)
 
 
 async def verify(settings: Settings, *, read_bytes: bool = False) -> Report:
@@ -68,7 +72,7 @@ async def verify(settings: Settings, *, read_bytes: bool = False) -> Report:
 
 async def _counts(deployment: Deployment) -> Mapping[str, int]:
     found = {row["name"]: row["number"] for row in await deployment.snapshot.rows(_COUNTS)}
-    return {**dict.fromkeys(_ALWAYS_COUNTED, 0), **found}
+    return {name: found.get(name, 0) for name in _COUNTED}
 
 
 async def _timed(check: Check, deployment: Deployment) -> CheckResult:

@@ -185,6 +185,17 @@ async def test_a_server_that_is_away_is_named(copy: Settings) -> None:
     assert "secret" not in str(refused.value)
 
 
+async def test_postgres_that_goes_away_while_it_is_read_is_named(copy: Settings) -> None:
+    with pytest.raises(Unavailable, match="went away while it was read"):
+        async with open_deployment(copy) as deployment:
+            await plant(
+                copy,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'finsentry verify'",
+            )
+            await CHECKS[0](deployment)
+
+
 async def test_a_database_or_broker_without_finsentry_says_what_to_do(copy: Settings, database_url: str) -> None:
     with pytest.raises(ConfigurationError, match="finsentry migrate"):
         await verify(copy.model_copy(update={"database_url": SecretStr(database_url)}))
