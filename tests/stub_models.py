@@ -70,9 +70,9 @@ def write_stub_repository(path: Path, seed: int = 0) -> Path:
     The same seed writes the same bytes. Another seed moves every logit by about 0.01: another model version whose
     answers to clear cases are the same.
     """
-    tokenizer = _tokenizer().to_str(pretty=True).encode()
-    _write_model(path / "sentiment", sentiment_graph(seed), tokenizer, SENTIMENT_LABELS, seed)
-    _write_model(path / "entities", entities_graph(seed), tokenizer, TAGS, seed)
+    tokenizer = stub_tokenizer().to_str(pretty=True).encode()
+    write_model(path / "sentiment", sentiment_graph(seed), tokenizer, SENTIMENT_LABELS, seed)
+    write_model(path / "entities", entities_graph(seed), tokenizer, TAGS, seed)
     return path
 
 
@@ -143,7 +143,7 @@ def _graph(
     return model
 
 
-def _tokenizer() -> Tokenizer:
+def stub_tokenizer() -> Tokenizer:
     vocabulary = {word: number for number, word in enumerate(VOCABULARY)}
     tokenizer = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = BertNormalizer(lowercase=True)
@@ -153,7 +153,8 @@ def _tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def _write_model(folder: Path, graph: onnx.ModelProto, tokenizer: bytes, labels: tuple[str, ...], seed: int) -> None:
+def write_model(folder: Path, graph: onnx.ModelProto, tokenizer: bytes, labels: tuple[str, ...], seed: int) -> None:
+    """Write one model's version 1 and configurations, with the digests of these weights: for models of a test's own."""
     version = folder / "1"
     version.mkdir(parents=True, exist_ok=True)
     (folder / "configs").mkdir(exist_ok=True)
@@ -200,7 +201,7 @@ def _config(model: str, served_by: str, outputs: dict[str, list[int]], manifest:
     return f"""\
 name: "{model}"
 {served_by}
-max_batch_size: 256
+max_batch_size: 32
 input [{{ name: "input_ids" data_type: TYPE_INT64 dims: [-1] }}]
 input [{{ name: "attention_mask" data_type: TYPE_INT64 dims: [-1] }}]
 {tensors}
