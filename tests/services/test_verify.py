@@ -24,7 +24,8 @@ from stream_worker.verify.deployment import open_deployment
 from stream_worker.verify.report import Report
 from stream_worker.verify.verification import CHECKS, verify
 from tests.services.verify_corruptions import CORRUPT_BYTES, CORRUPTIONS
-from tests.services.verify_deployment import EARLIEST, WINDOWS, commit, write_log, write_rows
+from tests.services.verify_deployment import EARLIEST, WINDOWS
+from tests.services.verify_writing import commit, write_log, write_rows
 
 PREFIX = f"t{uuid.uuid4().hex[:8]}."
 GROUP = f"{PREFIX}scoring"
@@ -186,7 +187,7 @@ async def test_a_server_that_is_away_is_named(copy: Settings) -> None:
 
 
 async def test_postgres_that_goes_away_while_it_is_read_is_named(copy: Settings) -> None:
-    with pytest.raises(Unavailable, match="went away while it was read"):
+    async def check_without_postgres() -> None:
         async with open_deployment(copy) as deployment:
             await plant(
                 copy,
@@ -194,6 +195,9 @@ async def test_postgres_that_goes_away_while_it_is_read_is_named(copy: Settings)
                 " WHERE datname = current_database() AND application_name = 'finsentry verify'",
             )
             await CHECKS[0](deployment)
+
+    with pytest.raises(Unavailable, match="went away while it was read"):
+        await check_without_postgres()
 
 
 async def test_a_database_or_broker_without_finsentry_says_what_to_do(copy: Settings, database_url: str) -> None:
