@@ -14,10 +14,13 @@ _STEPS = ((180, 1), (720, 5), (10**9, 15))
 Point = tuple[datetime, int, float]
 
 
-def grouped(series: Sequence[Sequence[Any]]) -> list[Point]:
-    """Minutes [ISO, documents, polarity] joined into steps that the eye can tell apart; means weighted by documents."""
+def grouped(series: Sequence[Sequence[Any]]) -> tuple[int, list[Point]]:
+    """Minutes [ISO, documents, polarity] joined into steps (of so many minutes) that the eye can tell apart.
+
+    Means are weighted by documents.
+    """
     if not series:
-        return []
+        return 1, []
     minutes = [(datetime.fromisoformat(iso), int(documents), float(polarity)) for iso, documents, polarity in series]
     span = (minutes[-1][0] - minutes[0][0]).total_seconds() / 60
     step = next(step for longest, step in _STEPS if span <= longest)
@@ -26,17 +29,17 @@ def grouped(series: Sequence[Sequence[Any]]) -> list[Point]:
         start = minute - timedelta(minutes=minute.minute % step)
         count, total = joined.get(start, (0, 0.0))
         joined[start] = count + documents, total + polarity * documents
-    return [(start, count, total / count) for start, (count, total) in sorted(joined.items())]
+    return step, [(start, count, total / count) for start, (count, total) in sorted(joined.items())]
 
 
 def trend(series: Sequence[Sequence[Any]]) -> go.Figure:
     """Documents as bars, mean polarity as a line."""
-    points = grouped(series)
+    step, points = grouped(series)
     times = [time for time, _, _ in points]
     polarities = [polarity for _, _, polarity in points]
     figure = go.Figure()
     figure.add_bar(
-        x=times, y=[count for _, count, _ in points], name="Documents", marker_color="#d5dce3", yaxis="y2",
+        x=times, y=[count for _, count, _ in points], name="Documents", marker_color="#d5dce3", width=step * 48_000, yaxis="y2",
         hovertemplate="%{x|%H:%M} · %{y} documents<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
@@ -51,12 +54,22 @@ def trend(series: Sequence[Sequence[Any]]) -> go.Figure:
         legend={"orientation": "h", "y": 1.12, "x": 0},
         yaxis2={"side": "right", "showgrid": False, "title": "Documents", "rangemode": "tozero"},
         yaxis={
-            "range": [-1, 1],
+            "range": [-1.05, 1.05],
+            "tickmode": "array",
+            "tickvals": [-1, -0.5, 0, 0.5, 1],
+            "tickformat": "+.1f",
             "title": "Polarity",
             "overlaying": "y2",
             "zerolinecolor": "#9aa5b1",
             "gridcolor": "#edf0f3",
         },
+        xaxis={"range": _range(times)} if times else {},
         uirevision="keep",
     )
     return figure
+
+
+def _range(times: Sequence[datetime]) -> tuple[datetime, datetime]:
+    """What is shown: at least half an hour, so that a single minute does not fill the figure."""
+    last = times[-1] + timedelta(minutes=1)
+    return min(times[0] - timedelta(minutes=1), last - timedelta(minutes=30)), last

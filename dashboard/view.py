@@ -14,7 +14,7 @@ NEGATIVE, NEUTRAL, POSITIVE = "#b3541e", "#7b8794", "#1f6fb2"
 #: Put on the page once.
 STYLE = f"""
 <style>
-.block-container {{padding-top:2.6rem; padding-bottom:1rem}}
+.block-container {{padding-top:4rem; padding-bottom:1rem}}
 h1 {{font-size:1.5rem !important; padding:0 !important}}
 h3 {{font-size:1.02rem !important; padding:.4rem 0 .2rem !important}}
 [data-testid=stMetricValue] {{font-size:1.5rem}}
@@ -24,6 +24,7 @@ h3 {{font-size:1.02rem !important; padding:.4rem 0 .2rem !important}}
 .fs-num {{text-align:right !important; font-variant-numeric:tabular-nums; white-space:nowrap}}
 .fs-dim {{color:#7b8794; white-space:nowrap; font-variant-numeric:tabular-nums}}
 .fs-text {{overflow-wrap:anywhere}}
+.fs-name {{overflow-wrap:break-word}}
 .fs-text a {{color:inherit; text-decoration:none; border-bottom:1px dotted #9aa5b1}}
 .fs-tag {{display:inline-block; padding:0 6px; border-radius:8px; background:#edf0f3;
   margin-left:6px; font-size:0.74rem}}
@@ -64,6 +65,7 @@ def polarity_html(polarity: float | None) -> str:
     """A polarity with sign and colour."""
     if polarity is None:
         return '<span class="fs-score fs-neutral">—</span>'
+    polarity = round(polarity, 2) or 0.0  # never "-0.00"
     arrow = {"negative": "▼", "neutral": "■", "positive": "▲"}[tone(polarity)]
     return f'<span class="fs-score fs-{tone(polarity)}">{arrow} {polarity:+.2f}</span>'
 
@@ -102,9 +104,9 @@ def _sentiment_html(document: State) -> str:
 def board_html(rows: Sequence[State], name_of: Callable[[str], str]) -> str:
     """A leader board as a table."""
     body = "".join(
-        f'<tr><td class="fs-text">{escape(name_of(row["instrument_id"]))}</td>'
+        f'<tr><td class="fs-name">{escape(name_of(row["instrument_id"]))}</td>'
         f'<td class="fs-num">{int(row["documents"])}</td><td class="fs-num">{polarity_html(row["polarity"])}</td></tr>'
         for row in rows
     )
-    head = '<tr><th>Instrument</th><th class="fs-num">Documents</th><th class="fs-num">Polarity</th></tr>'
+    head = '<tr><th>Instrument</th><th class="fs-num">Docs</th><th class="fs-num">Polarity</th></tr>'
     return f'<table class="fs-table">{head}{body}</table>'

@@ -42,9 +42,7 @@ def market() -> None:
 def _figures(state: view.State | None, feed: view.State) -> None:
     documents = int(state["documents"]) if state else 0
     columns = st.columns([1, 1, 1, 2])
-    columns[0].metric(
-        "Scored documents, 24 h" if sources.settings().board_hours == 24 else "Scored documents", f"{documents:,}"
-    )
+    columns[0].metric(f"Scored documents, {sources.settings().board_hours} h", f"{documents:,}")
     if state and documents:
         columns[1].metric("Mean polarity", f"{state['polarity']:+.2f}")
         columns[2].metric("Negative", f"{state['negative_documents'] / documents:.0%}")
