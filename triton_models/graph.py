@@ -1,8 +1,9 @@
 """Rewriting an exported ONNX graph for size and speed, with standard operators only.
 
-Large weights are stored as int8 with one fp32 scale for each block of 32 inputs of an output channel (for a row, in
-embedding tables). ONNX Runtime folds Cast, Mul and Reshape back into fp32 weights when it loads the file, so activations
-are fp32 and a text's result does not depend on what else is in its batch. Embedding rows are taken first and widened afterwards: that table stays int8 in memory.
+Large weights are stored as int8 with one fp32 scale for each block of 32 inputs of an output channel (for each row, in
+embedding tables). ONNX Runtime folds Cast, Mul and Reshape back into fp32 weights when it loads the file, so
+activations are fp32 and a text's result does not depend on what else is in its batch. Embedding rows are taken first
+and widened afterwards: that table stays int8 in memory.
 """
 
 from dataclasses import dataclass
