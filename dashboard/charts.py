@@ -39,7 +39,8 @@ def trend(series: Sequence[Sequence[Any]]) -> go.Figure:
     polarities = [polarity for _, _, polarity in points]
     figure = go.Figure()
     figure.add_bar(
-        x=times, y=[count for _, count, _ in points], name="Documents", marker_color="#d5dce3", width=step * 48_000, yaxis="y2",
+        x=times, y=[count for _, count, _ in points], name="Documents", yaxis="y2",
+        marker_color="#d5dce3", width=step * 48_000,
         hovertemplate="%{x|%H:%M} · %{y} documents<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(

@@ -42,8 +42,12 @@ _RECOMPUTE = text("""
             sum(s.positive - s.negative) AS polarity_sum,
             sum((s.positive - s.negative) * (s.positive - s.negative)) AS polarity_square_sum
         FROM keys k
-        JOIN scores s ON s.instrument_id = k.instrument_id AND s.role = 'champion'
-            AND s.published_at >= k.minute AND s.published_at < k.minute + interval '1 minute'
+        CROSS JOIN LATERAL (
+            SELECT * FROM scores
+            WHERE scores.instrument_id = k.instrument_id AND scores.role = 'champion'
+            AND scores.published_at >= k.minute AND scores.published_at < k.minute + interval '1 minute'
+            OFFSET 0 -- one index scan a key: without statistics the planner would join all minutes first
+        ) s
         JOIN documents d ON d.document_id = s.document_id AND d.content_digest = s.content_digest AND d.kind = k.kind
         WHERE NOT EXISTS (
             SELECT FROM documents newer WHERE newer.document_id = d.document_id
