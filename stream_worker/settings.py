@@ -5,6 +5,7 @@ running `finsentry up` wrote to `<home>/stack.json` are used.
 """
 
 import json
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -111,6 +112,12 @@ def load_settings(*, use_stack: bool = True, **overrides: Any) -> Settings:
             f"FINSENTRY_{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
         )
         raise ConfigurationError(f"The settings do not hold: {problems}.") from None
+
+
+def unknown_variables() -> list[str]:
+    """Variables FINSENTRY_… of the environment that are no setting: misspelt, or of another version."""
+    known = {f"FINSENTRY_{name.upper()}" for name in Settings.model_fields} | {"FINSENTRY_DATA"}
+    return sorted(name for name in os.environ if name.upper().startswith("FINSENTRY_") and name.upper() not in known)
 
 
 def _stack_addresses(home: Path) -> dict[str, str]:
