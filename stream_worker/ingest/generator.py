@@ -46,7 +46,7 @@ class _Story:
 def generate(seed: int, start: datetime, rate: float, companies: Sequence[Company]) -> Iterator[Due]:
     """Messages without end, `rate` a second in the mean; documents are dated just before they are due.
 
-    `start` is in UTC. There must be at least two companies.
+    `start` is in UTC. At least two companies, those first that are talked about most.
     """
     return _Generator(seed, start, companies).messages(rate)
 
@@ -55,7 +55,7 @@ class _Generator:
     def __init__(self, seed: int, start: datetime, companies: Sequence[Company]) -> None:
         self._rng = random.Random(seed)
         self._start = start
-        self._companies = self._rng.sample(companies, len(companies))
+        self._companies = companies
         # A few are talked about most, as in every market: by rank, as Zipf found.
         self._popularity = list(accumulate(1 / (rank + 4) for rank in range(len(companies))))
         self._run = blake2b(f"{seed} {start.isoformat()}".encode(), digest_size=5).hexdigest()
