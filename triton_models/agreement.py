@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 #: The padding lengths that a service may use.
 BUCKETS = (16, 32, 48, 64, 96, 128, 192, 256)
 
+#: The largest difference that company or padding may make to a probability.
+LIMIT_BY_BATCH = 1e-3
+
 Probabilities = list[NDArray[np.float32]]
 
 

@@ -15,18 +15,22 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from stream_worker.errors import ConfigurationError, FinsentryError
-from triton_models.agreement import OnnxModel, batch_variance, largest_difference, mean_difference
+from triton_models.agreement import LIMIT_BY_BATCH, OnnxModel, batch_variance, largest_difference, mean_difference
 from triton_models.base import base_folder
 from triton_models.checkpoints import load_best
 from triton_models.examples import MAX_TOKENS, load_tokenizer
 from triton_models.graph import shrink
 from triton_models.network import load_encoder
 from triton_models.served import served
-from triton_models.serving import MODELS, VERSION, Provenance, write_model
+from triton_models.serving import LARGEST_FILE, MODELS, VERSION, Provenance, write_model
 from triton_models.tasks import TASKS
 
 #: What an exported file may be at most; differences are of probabilities, on validation texts.
-LIMITS = {"bytes": 24_999_999, "mean_difference_by_int8": 0.01, "largest_difference_by_batch": 1e-3}
+LIMITS = {
+    "bytes": LARGEST_FILE,
+    "mean_difference_by_int8": 0.01,
+    "largest_difference_by_batch": LIMIT_BY_BATCH,
+}
 
 _SAMPLES = 256
 

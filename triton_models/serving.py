@@ -16,6 +16,8 @@ from triton_models.datasets import TAGS
 from triton_models.examples import MAX_TOKENS
 
 VERSION = 1
+#: Bytes of a weights file at most.
+LARGEST_FILE = 24_999_999
 LICENCE = "CC BY-NC-SA 4.0, see LICENSE-WEIGHTS.md"
 
 _INPUTS = {"input_ids": [-1], "attention_mask": [-1]}
