@@ -25,6 +25,8 @@ async def _make(settings: Settings, name: str, partitions: int, **configs: str) 
     await admin.start()
     try:
         await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
+        while (await admin.describe_topics([name]))[0]["error_code"]:
+            await asyncio.sleep(0.05)  # The controller knows; the broker has not heard yet.
     finally:
         await admin.close()
 

@@ -59,9 +59,9 @@ def _is_good(message: bytes | None) -> bool:
     return True
 
 
-@pytest.mark.parametrize("rate", [2.0, 8.0, 50.0])
+@pytest.mark.parametrize("rate", [2.0, 8.0, 30.0])
 def test_messages_come_at_the_rate_that_was_asked_for_and_in_bursts(rate: float) -> None:
-    messages = _messages(6_000, rate=rate)
+    messages = _messages(round(1_200 * rate), rate=rate)
     due = [message.after_seconds for message in messages]
     assert due == sorted(due)
     assert len(due) / due[-1] == pytest.approx(rate, rel=0.15)
