@@ -1,13 +1,12 @@
 """Writes the mixture that proves that nothing is lost and nothing counted twice:
 
-    python -m tests.mixture STREAM OUTPUT.jsonl [SEED]
+    python -m tests.mixture STREAM OUTPUT.jsonl
 
 OUTPUT.jsonl is for `finsentry replay`; OUTPUT.counts.json beside it says what receipts and documents must be there
 afterwards. STREAM holds distinct documents with titles, as JSON Lines (.gz too).
 """
 
 import hashlib
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,6 +29,14 @@ def write_mixture(stream: Path, output: Path, seed: int) -> Counts:
     return counts
 
 
+@click.command()
+@click.argument("stream", type=click.Path(path_type=Path, exists=True))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--seed", default=20260304, show_default=True, help="The same seed makes the same mixture.")
+def main(stream: Path, output: Path, seed: int) -> None:
+    """Mix the documents of STREAM with repeats, corrections and junk; print what must become of them."""
+    click.echo(orjson.dumps(asdict(write_mixture(stream, output, seed))))
+
+
 if __name__ == "__main__":
-    _, _stream, _output, *_seed = sys.argv
-    click.echo(orjson.dumps(asdict(write_mixture(Path(_stream), Path(_output), int(_seed[0]) if _seed else 20260304))))
+    main()
