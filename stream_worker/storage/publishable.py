@@ -29,7 +29,7 @@ _BOARD = """
     FROM windows WHERE instrument_id <> '' AND minute > :since AND minute <= :now GROUP BY instrument_id
 """
 _MENTIONED = text(f"{_BOARD} ORDER BY 2 DESC, 1 LIMIT :rows")
-_NEGATIVE = text(f"{_BOARD} HAVING sum(documents) >= :at_least ORDER BY 4, 1 LIMIT :rows")
+_NEGATIVE = text(f"{_BOARD} HAVING sum(documents) >= :at_least AND sum(polarity_sum) < 0 ORDER BY 4, 1 LIMIT :rows")
 
 _FEED = text("""
     SELECT d.*, w.negative, w.neutral, w.positive, w.model_version, (
