@@ -1,0 +1,1 @@
+"""What finsentry costs on this machine, in one table: `python -m bench` (`make bench`)."""
