@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     dead_letter_limit: int = Field(1000, ge=0, description="so many dead letters in a row stop a worker; 0: never")
     drain_seconds: float = Field(10.0, gt=0, description="how long a stop or rebalance waits for batches in flight")
     inference_timeout_seconds: float = Field(10.0, gt=0, description="deadline of one request to Triton")
-    prediction_cache: int = Field(50_000, ge=0, description="predictions of distinct texts kept by a worker")
+    prediction_cache: int = Field(20_000, ge=0, description="predictions of distinct texts kept by a worker")
 
     monitor_interval_seconds: float = Field(0.25, gt=0, description="how often the monitor looks for marks")
     feed_documents: int = Field(100, ge=1, description="documents in the live feed")

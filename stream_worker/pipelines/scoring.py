@@ -171,6 +171,10 @@ class ScoringPipeline:
         if len(await batches.insert_receipts(connection, receipts)) < len(receipts):
             raise Unavailable("Another worker holds this partition and has just written the same messages.")
         _log.info("committed", batch_id=batch_id, messages=len(items), accepted=len(accepted), dead_letters=len(dead))
+        _log.debug("accepted", batch_id=batch_id, document_ids=[i.document.document_id for i in accepted if i.document])
+        for message, dead_letter in dead:
+            where = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
+            _log.info("dead letter", batch_id=batch_id, **where, reason=dead_letter.reason, detail=dead_letter.detail)
         return Emissions(scores, dead)
 
     def _scores(self, item: Item, now: datetime) -> list[Score]:
