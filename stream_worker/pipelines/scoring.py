@@ -127,7 +127,9 @@ class ScoringPipeline:
             return Emissions()
         try:
             async with self._engine.begin() as connection:
-                return await self._insert(connection, batch_id, items)
+                emissions, accepted = await self._insert(connection, batch_id, items)
+            _log_committed(batch_id, emissions, accepted, len(items))
+            return emissions
         except (DBAPIError, UnicodeEncodeError, OverflowError) as error:
             if not is_data_error(error):
                 raise
@@ -147,7 +149,10 @@ class ScoringPipeline:
         item.dead_letter = DeadLetter(Reason.DATABASE_REFUSED, detail[:500])
         return await self._write(batch_id, [item])
 
-    async def _insert(self, connection: AsyncConnection, batch_id: str, items: Sequence[Item]) -> Emissions:
+    async def _insert(
+        self, connection: AsyncConnection, batch_id: str, items: Sequence[Item]
+    ) -> tuple[Emissions, list[str]]:
+        """Returns what to emit, and the ids of the documents accepted, once the transaction is committed."""
         now = self._now()
         candidates = {item.revision: item for item in reversed(items) if item.assessment is not None}
         inserted = await batches.insert_documents(
@@ -170,12 +175,7 @@ class ScoringPipeline:
         receipts = [_receipt_row(item, item.message.position in accepted_positions, batch_id, now) for item in items]
         if len(await batches.insert_receipts(connection, receipts)) < len(receipts):
             raise Unavailable("Another worker holds this partition and has just written the same messages.")
-        _log.info("committed", batch_id=batch_id, messages=len(items), accepted=len(accepted), dead_letters=len(dead))
-        _log.debug("accepted", batch_id=batch_id, document_ids=[i.document.document_id for i in accepted if i.document])
-        for message, dead_letter in dead:
-            where = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
-            _log.info("dead letter", batch_id=batch_id, **where, reason=dead_letter.reason, detail=dead_letter.detail)
-        return Emissions(scores, dead)
+        return Emissions(scores, dead), [item.document.document_id for item in accepted if item.document]
 
     def _scores(self, item: Item, now: datetime) -> list[Score]:
         document, assessment = item.document, item.assessment
@@ -250,3 +250,12 @@ def _receipt_row(item: Item, accepted: bool, batch_id: str, now: datetime) -> tu
     assert item.revision is not None
     outcome = "accepted" if accepted else "duplicate"
     return (*item.message.position, item.digest, outcome, *item.revision, None, batch_id, now)
+
+
+def _log_committed(batch_id: str, emissions: Emissions, accepted: list[str], messages: int) -> None:
+    log = _log.bind(batch_id=batch_id)
+    log.info("committed", messages=messages, accepted=len(accepted), dead_letters=len(emissions.dead_letters))
+    log.debug("accepted", document_ids=accepted)
+    for message, dead_letter in emissions.dead_letters:
+        where = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
+        log.info("dead letter", **where, reason=dead_letter.reason, detail=dead_letter.detail)
