@@ -1,8 +1,10 @@
 """The scoring worker: a thin Faust app that hands raw messages to the pipeline. The object graph is built here."""
 
 import asyncio
+import os
 import signal
-from contextlib import AsyncExitStack, suppress
+import threading
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -13,9 +15,10 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from stream_worker.assembly import assessor_from
-from stream_worker.errors import FinsentryError, StopWorker
+from stream_worker.errors import ConfigurationError, FinsentryError, StopWorker
 from stream_worker.faust_consumer import transport_with
 from stream_worker.inference.opening import open_analyzer
+from stream_worker.ingest.topics import list_topics
 from stream_worker.pipelines.batch import Message
 from stream_worker.pipelines.emission import Emitter
 from stream_worker.pipelines.micro_batches import Limits, MicroBatches
@@ -31,6 +34,9 @@ from stream_worker.storage.models import record_models
 SESSION_SECONDS = 10.0
 #: Beyond the drain: leaving the group, flushing and closing.
 CLOSING_SECONDS = 10.0
+
+#: Messages that Faust holds in front of the batches. Each may be a megabyte; aiokafka fetches ahead by itself.
+STREAM_BUFFER_MESSAGES = 256
 
 _log = structlog.get_logger(__name__)
 
@@ -62,9 +68,8 @@ class ScoringWorker:
         try:
             await self._app.wait(self._stop.wait())
         finally:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.drain_seconds + CLOSING_SECONDS):
-                    await self._app.stop()
+            self._end_in_time()
+            await self._app.stop()
         if self._failure is not None:
             raise self._failure
         if self._app.crash_reason is not None:
@@ -74,6 +79,16 @@ class ScoringWorker:
         """Finish the batches in flight, then end."""
         _log.info("stopping")
         self._stop.set()
+
+    def _end_in_time(self) -> None:
+        """End the process should Faust or a client not end by itself (they wait for Kafka, and swallow cancellation).
+
+        Nothing is lost by it: what was not acknowledged is read again.
+        """
+        seconds = self._settings.drain_seconds + CLOSING_SECONDS
+        timer = threading.Timer(seconds, _give_up, args=[seconds])
+        timer.daemon = True
+        timer.start()
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is None:
@@ -94,7 +109,7 @@ class ScoringWorker:
             topic_allow_declare=False,
             topic_disable_leader=True,
             stream_wait_empty=True,
-            stream_buffer_maxsize=1024,
+            stream_buffer_maxsize=STREAM_BUFFER_MESSAGES,
             broker_commit_interval=0.5,
             broker_session_timeout=SESSION_SECONDS,
             broker_heartbeat_interval=SESSION_SECONDS / 5,
@@ -133,6 +148,7 @@ async def run_worker(settings: Settings) -> None:
         await until_available(partial(require_current, engine), "checking the schema")
         analyzer = await until_available(lambda: stack.enter_async_context(open_analyzer(settings)), "Triton")
         await until_available(partial(record_models, engine, analyzer.model_version, settings), "recording the model")
+        await until_available(partial(_require_topics, settings), "looking for the topics")
         producer = await until_available(partial(_start_producer, settings), "Kafka")
         stack.push_async_callback(producer.stop)
         pipeline = ScoringPipeline(
@@ -154,6 +170,18 @@ async def run_worker(settings: Settings) -> None:
         except Exception as error:
             _log.exception("the pipeline failed")
             raise StopWorker(f"The pipeline failed: {error}. Nothing of the failed batch was acknowledged.") from error
+
+
+async def _require_topics(settings: Settings) -> None:
+    """A worker that starts before its topics would be assigned nothing, for ever."""
+    missing = [topic.name for topic in await list_topics(settings) if not topic.partitions]
+    if missing:
+        raise ConfigurationError(f"There is no topic {', '.join(missing)}: run `finsentry topics apply` first.")
+
+
+def _give_up(seconds: float) -> None:
+    _log.error("could not close everything in time, ending without", seconds=seconds)
+    os._exit(1)
 
 
 async def _start_producer(settings: Settings) -> AIOKafkaProducer:

@@ -5,13 +5,17 @@ after a gap, and a message of an old generation counts as done), and it waits wi
 This consumer commits the pipeline's own contiguous positions instead, and gives a rebalance or stop a deadline.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from stream_worker.pipelines.positions import Positions
+
+COMMIT_SECONDS = 5.0
 
 #: Finishes or abandons what was read; nothing is acknowledged after it returns.
 Drain = Callable[[], Awaitable[None]]
@@ -34,7 +38,10 @@ class PositionConsumer(driver.Consumer):
     async def wait_empty(self) -> None:
         """Called when partitions are revoked and when the consumer stops; ends within the drain's deadline."""
         await self.drain()
-        await self.commit()
+        with suppress(TimeoutError):
+            # Kafka may be away; what is not committed is read again, and its receipts are known.
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await self.commit()
         self._unacked_messages.clear()
 
     async def on_partitions_assigned(self, assigned: Iterable[TP], generation_id: int = 0) -> None:

@@ -8,9 +8,10 @@ from typing import Any, BinaryIO
 import orjson
 
 from stream_worker.assembly import assessor_from
-from stream_worker.domain.documents import MAX_TEXT_CHARACTERS, raw_text
+from stream_worker.domain.documents import raw_text, title_and_body
 from stream_worker.domain.mentions import Span
 from stream_worker.domain.sentiment import LABELS, Sentiment
+from stream_worker.errors import InvalidDocument
 from stream_worker.inference.opening import open_onnx_analyzer
 from stream_worker.pipelines.assess import Assessment, Assessor, Text
 from stream_worker.settings import Settings
@@ -64,23 +65,13 @@ def _parse(line: bytes) -> tuple[Any, Text] | _BadLine:
         if not isinstance(fields, dict):
             raise _BadLine(None, "not a JSON object")
         identity = fields.get("id")
-        title, body = _optional_text(fields, "title"), _optional_text(fields, "body")
-        text = _optional_text(fields, "text")
-        raw = text if text is not None else raw_text(title, body)
-        if not raw.strip():
-            raise _BadLine(identity, "neither text nor title has content")
-        return identity, Text(raw, _optional_text(fields, "lang"), tuple(_targets(fields, raw)))
+        raw = raw_text(*title_and_body(fields))
+        language = fields.get("lang")
+        return identity, Text(raw, language if isinstance(language, str) else None, tuple(_targets(fields, raw)))
     except orjson.JSONDecodeError as error:
         return _BadLine(None, f"not JSON: {error}")
-    except _BadLine as error:
+    except (_BadLine, InvalidDocument) as error:
         return _BadLine(identity, str(error))
-
-
-def _optional_text(fields: Output, name: str) -> str | None:
-    value = fields.get(name)
-    if value is None or (isinstance(value, str) and len(value) <= MAX_TEXT_CHARACTERS):
-        return value
-    raise _BadLine(None, f"{name} is not a string of at most {MAX_TEXT_CHARACTERS} characters")
 
 
 def _targets(fields: Output, raw: str) -> Iterator[Span]:

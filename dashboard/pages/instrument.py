@@ -8,9 +8,8 @@ from stream_worker.errors import FinsentryError
 DOCUMENTS = 50
 
 
-@st.fragment(run_every=2.0)
 def trend_and_documents(instrument_id: str) -> None:
-    """Reads one instrument anew every two seconds."""
+    """One instrument as it is now."""
     try:
         state = sources.live().instrument(instrument_id)
         documents = sources.history().documents(instrument_id, DOCUMENTS)
@@ -28,12 +27,20 @@ def trend_and_documents(instrument_id: str) -> None:
     st.html(view.feed_html(documents, sources.name_of))
 
 
+@st.fragment(run_every=2.0)
+def instrument() -> None:
+    """Reads who has been named, and the one chosen, anew every two seconds."""
+    try:
+        known = sources.history().instruments()
+    except FinsentryError as error:
+        st.warning(str(error), icon=":material/cloud_off:")
+        return
+    chosen = st.selectbox(
+        "Instrument", known, format_func=sources.name_of, placeholder="Nothing has been named yet", key="instrument"
+    )
+    if chosen:
+        trend_and_documents(chosen)
+
+
 st.title("Instrument")
-try:
-    known = sources.history().instruments()
-except FinsentryError as problem:
-    known = []
-    st.warning(str(problem), icon=":material/cloud_off:")
-chosen = st.selectbox("Instrument", known, format_func=sources.name_of, placeholder="Nothing has been named yet")
-if chosen:
-    trend_and_documents(chosen)
+instrument()

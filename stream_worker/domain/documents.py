@@ -95,7 +95,7 @@ def decode(message: bytes | None, received_at: datetime) -> Document:
     if published_at is None:
         raise InvalidDocument(Reason.MISSING_FIELD, "published_at is missing")
     updated_at = _time(fields, "updated_at", received_at)
-    title, body = _title_and_body(fields)
+    title, body = title_and_body(fields)
     source_id = _text(fields, "id", MAX_FIELD_CHARACTERS)
     url = _text(fields, "url", MAX_FIELD_CHARACTERS)
     author = _text(fields, "author", MAX_FIELD_CHARACTERS)
@@ -194,7 +194,8 @@ def _time(fields: Mapping[str, Any], name: str, received_at: datetime) -> dateti
     return time
 
 
-def _title_and_body(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def title_and_body(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The texts of a document; `text` is its body, or its title where it has a body besides. Raises InvalidDocument."""
     title = _text(fields, "title", MAX_TITLE_CHARACTERS)
     text = _text(fields, "text", MAX_TEXT_CHARACTERS)
     body = _text(fields, "body", MAX_TEXT_CHARACTERS)

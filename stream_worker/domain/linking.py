@@ -5,6 +5,7 @@ one of its aliases. Aliases are searched all at once (Aho and Corasick 1975).
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -170,10 +171,12 @@ def _part_of_another_name(span: Span, text: str, pattern: _Pattern, entities: Se
 
 def _longest(matches: list[_Match]) -> Iterator[_Match]:
     """Matches with an instrument that no longer one overlaps; of equals the leftmost, then the first found."""
-    taken: list[_Match] = []
+    taken: list[tuple[int, int]] = []  # disjoint, in order: only the neighbours can overlap
     for match in sorted(matches, key=lambda match: (match.start - match.end, match.start)):
-        if all(match.end <= other.start or other.end <= match.start for other in taken):
-            taken.append(match)
+        place = bisect_left(taken, (match.start, match.end))
+        free_before = place == 0 or taken[place - 1][1] <= match.start
+        if free_before and (place == len(taken) or match.end <= taken[place][0]):
+            taken.insert(place, (match.start, match.end))
             if match.instrument_id is not None:
                 yield match
 

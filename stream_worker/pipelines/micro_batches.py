@@ -15,6 +15,9 @@ import structlog
 from stream_worker.pipelines.batch import Message
 from stream_worker.pipelines.scoring import ScoringPipeline
 
+#: How long a drain waits for abandoned batches to let go of their connections.
+CANCEL_SECONDS = 2.0
+
 _log = structlog.get_logger(__name__)
 
 
@@ -84,8 +87,9 @@ class MicroBatches:
             _, running = await asyncio.wait(running, timeout=seconds)
         for task in running:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
         if running:
+            # Rolling back on a server that hangs may last; a cancelled batch acknowledges nothing, whenever it ends.
+            await asyncio.wait(running, timeout=CANCEL_SECONDS)
             _log.warning("abandoned batches, they will be read again", batches=len(running))
         self._previous = None
         return not running

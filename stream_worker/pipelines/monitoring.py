@@ -5,7 +5,6 @@ read from Postgres and put into Redis, and the notes are deleted: a crash in bet
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -15,7 +14,6 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from stream_worker.errors import Unavailable
 from stream_worker.pipelines.retry import until_available
 from stream_worker.settings import Clock, Settings
 from stream_worker.storage import live, publishable, windows
@@ -26,6 +24,7 @@ MARKS_PER_TICK = 2_000
 PUBLICATIONS_PER_TICK = 500
 #: What is live grows old even when nothing comes: boards look back a span of time.
 REFRESH_SECONDS = 30.0
+REDIS_PAUSE_SECONDS = 1.0
 
 _DUE = text("SELECT instrument_id, version FROM publications ORDER BY version LIMIT :at_most")
 _TAKEN = text("""
@@ -45,15 +44,23 @@ class Monitor:
         self._redis = redis
         self._settings = settings
         self._refreshed_at = float("-inf")
-        self._published_version = 0
 
     async def run(self) -> None:
         """Tick for ever; a server that is away is waited for."""
         while True:
             marks = await until_available(self.recompute, "recomputing windows")
-            published = await until_available(partial(_redis_away, self.publish), "publishing live state")
+            published = await self._publish_if_redis_answers()
             if marks < MARKS_PER_TICK and not published:
                 await asyncio.sleep(self._settings.monitor_interval_seconds)
+
+    async def _publish_if_redis_answers(self) -> int:
+        """Windows go on while Redis is away: publications keep what is owed to it."""
+        try:
+            return await until_available(self.publish, "publishing live state")
+        except RedisError as error:
+            _log.warning("Redis is away", error=str(error)[:300])
+            await asyncio.sleep(REDIS_PAUSE_SECONDS)
+            return 0
 
     async def recompute(self) -> int:
         """One transaction: marks into windows. Returns how many marks were taken."""
@@ -66,8 +73,9 @@ class Monitor:
     async def publish(self) -> int:
         """Put what is due into Redis. Returns how many instruments were published."""
         emptied = await live.is_emptied(self._redis)
+        token = await live.begin_filling(self._redis) if emptied else ""
         time = asyncio.get_running_loop().time()
-        if emptied or (self._settings.clock is Clock.WALL and time - self._refreshed_at > REFRESH_SECONDS):
+        if emptied or time - self._refreshed_at > REFRESH_SECONDS:
             async with self._engine.begin() as connection:
                 await windows.to_publish_everything(connection)
             self._refreshed_at = time
@@ -75,7 +83,7 @@ class Monitor:
         if emptied:
             while await self._publish_due():
                 pass
-            await live.mark_filled(self._redis, self._published_version)
+            await live.mark_filled(self._redis, token)
         return published
 
     async def _publish_due(self) -> int:
@@ -93,7 +101,6 @@ class Monitor:
         await live.put(self._redis, states)
         async with self._engine.begin() as connection:
             await connection.execute(_TAKEN, {"instruments": list(due), "versions": list(due.values())})
-        self._published_version = version
         return len(due)
 
     async def _states(
@@ -111,13 +118,6 @@ class Monitor:
             *((live.board_key(name), version, board) for name, board in boards.items()),
             (live.FEED, version, feed),
         ]
-
-
-async def _redis_away(attempt: Callable[[], Awaitable[int]]) -> int:
-    try:
-        return await attempt()
-    except RedisError as error:
-        raise Unavailable(f"Redis: {error}") from error
 
 
 async def run_monitor(settings: Settings) -> None:

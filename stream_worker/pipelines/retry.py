@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from stream_worker.errors import Unavailable
 from stream_worker.storage.engine import is_passing
@@ -35,4 +35,6 @@ async def until_available(attempt: Callable[[], Awaitable[T]], what: str) -> T:
 
 
 def _may_pass(error: Exception) -> bool:
-    return isinstance(error, Unavailable | KafkaError) or is_passing(error)
+    if isinstance(error, KafkaError):
+        return bool(error.retriable) or isinstance(error, KafkaTimeoutError)
+    return isinstance(error, Unavailable) or is_passing(error)

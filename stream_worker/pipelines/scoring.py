@@ -51,6 +51,7 @@ class ScoringPipeline:
         self._code_version = code_version
         self._dead_letter_limit = dead_letter_limit
         self._dead_letter_runs: dict[tuple[str, int], int] = {}
+        self._refused_in_a_row = 0
 
     async def prepare(self, batch_id: str, messages: Sequence[Message]) -> Batch:
         """Decode what is new, and assess the revisions that are not stored yet."""
@@ -128,6 +129,8 @@ class ScoringPipeline:
         try:
             async with self._engine.begin() as connection:
                 emissions, accepted = await self._insert(connection, batch_id, items)
+            if accepted:
+                self._refused_in_a_row = 0
             _log_committed(batch_id, emissions, accepted, len(items))
             return emissions
         except (DBAPIError, UnicodeEncodeError, OverflowError) as error:
@@ -144,6 +147,12 @@ class ScoringPipeline:
         """The one message whose row the database refused becomes a dead letter; a second refusal is a bug."""
         if item.dead_letter is not None:
             raise error
+        self._refused_in_a_row += 1
+        if self._dead_letter_limit and self._refused_in_a_row >= self._dead_letter_limit:
+            raise TooManyDeadLetters(
+                f"The database refused {self._refused_in_a_row} documents in a row, the last one: {error}. Look at the "
+                "database's encoding and constraints; FINSENTRY_DEAD_LETTER_LIMIT=0 dead-letters them all."
+            )
         detail = str(getattr(error, "orig", error)).replace("\0", "\\0").encode("utf-8", "replace").decode()
         item.document = item.assessment = None
         item.dead_letter = DeadLetter(Reason.DATABASE_REFUSED, detail[:500])

@@ -3,9 +3,9 @@
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-#: SQLSTATE classes and codes that a later try may not meet: connections, resources, shutdown, serialization,
-#: a missing partition's successor, and a race that ON CONFLICT could not see.
-_PASSING = ("08", "40", "53", "55", "57", "58", "23505")
+#: SQLSTATE classes and codes that a later try may not meet: connections, plans of an older schema, a read-only server
+#: after a failover, serialization, resources, shutdown, and a race that ON CONFLICT could not see.
+_PASSING = ("08", "0A000", "25006", "40", "53", "55", "57", "58", "23505")
 #: What a document's own values can cause: bad data, a null or a failed check.
 _OF_THE_DATA = ("22", "23502", "23514")
 
@@ -37,7 +37,7 @@ def is_passing(error: BaseException) -> bool:
     if code is not None:
         return code.startswith(_PASSING)
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or not _is_encoding_error(error)
+        return error.connection_invalidated or isinstance(_cause(error), OSError | TimeoutError)
     return isinstance(error, OSError | TimeoutError)
 
 
@@ -51,6 +51,9 @@ def is_data_error(error: BaseException) -> bool:
 
 def _is_encoding_error(error: BaseException) -> bool:
     """asyncpg's own refusal to encode a value, before anything was sent."""
-    if not isinstance(error, DBAPIError) or error.orig is None:
-        return False
-    return any(type(e).__name__ == "DataError" for e in (error.orig, error.orig.__cause__))
+    return isinstance(error, DBAPIError) and type(_cause(error)).__name__ == "DataError"
+
+
+def _cause(error: DBAPIError) -> BaseException | None:
+    """What the driver raised, under SQLAlchemy's own wrapping."""
+    return error.orig.__cause__ or error.orig if error.orig is not None else None

@@ -1,5 +1,6 @@
 """Redis: the live view. Holds only absolute values read from Postgres; emptied at any time, it is filled again."""
 
+import uuid
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from stream_worker.storage.publishable import State
 PREFIX = "finsentry:"
 #: Its absence says that Redis was emptied.
 GENERATION = f"{PREFIX}generation"
+FILLING = f"{PREFIX}filling"
 FEED = f"{PREFIX}feed"
 
 #: Each key is a hash {version, state}. A writer that read earlier cannot overwrite one that read later.
@@ -19,6 +21,13 @@ _PUT_IF_NEWER = """
 local known = redis.call('HGET', KEYS[1], 'version')
 if known and tonumber(known) >= tonumber(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[1], 'version', ARGV[1], 'state', ARGV[2])
+return 1
+"""
+
+_MARK_IF_KEPT = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], ARGV[1])
+redis.call('DEL', KEYS[1])
 return 1
 """
 
@@ -46,9 +55,16 @@ async def is_emptied(client: Redis) -> bool:
     return not await client.exists(GENERATION)
 
 
-async def mark_filled(client: Redis, version: int) -> None:
-    """Everything that Postgres knew at this version has been put."""
-    await client.set(GENERATION, version)
+async def begin_filling(client: Redis) -> str:
+    """Leave a token that goes when Redis is emptied once more before `mark_filled`."""
+    token = uuid.uuid4().hex
+    await client.set(FILLING, token)
+    return token
+
+
+async def mark_filled(client: Redis, token: str) -> None:
+    """Everything has been put; changes nothing where Redis was emptied since the token was left."""
+    await client.eval(_MARK_IF_KEPT, 2, FILLING, GENERATION, token)
 
 
 def _plain(value: Any) -> Any:

@@ -78,7 +78,9 @@ class Deployment:
         """End one of them and wait for it."""
         if process.returncode is None:
             process.send_signal(number)
-        return await process.wait()
+        code = await process.wait()
+        self.workers.remove(process)
+        return code
 
     async def rows(self, query: str, **parameters: Any) -> list[Any]:
         """What Postgres says."""
@@ -155,7 +157,7 @@ async def deployed(settings: Settings, logs: Path) -> AsyncIterator[Deployment]:
         await upgrade(engine)
         yield deployment
     finally:
-        for worker in deployment.workers:
+        for worker in list(deployment.workers):
             await deployment.stop(worker, signal.SIGKILL)
         await producer.stop()
         await engine.dispose()
