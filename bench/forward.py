@@ -28,6 +28,11 @@ class Speed:
     per_second: float
     cpu_seconds: float
 
+    @property
+    def cpu_per_document(self) -> float:
+        """CPU seconds a document."""
+        return self.cpu_seconds / self.documents
+
 
 async def forward_passes(backend: Backend, chunks: Sequence[Sequence[TokenBatch]], in_flight: int) -> Speed:
     """As many batches of documents in flight as in the service; the first chunk is for warming up and not counted."""
