@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 
 from stream_worker.assembly import assessor_from
 from stream_worker.errors import ConfigurationError, FinsentryError, StopWorker
-from stream_worker.faust_consumer import transport_with
+from stream_worker.faust_consumer import assignor_with, transport_with
 from stream_worker.inference.opening import open_analyzer
 from stream_worker.ingest.topics import list_topics
 from stream_worker.pipelines.batch import Message
@@ -46,6 +46,7 @@ class ScoringWorker:
 
     def __init__(self, settings: Settings, pipeline: ScoringPipeline) -> None:
         self._settings = settings
+        self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
         self._positions = Positions()
@@ -95,6 +96,11 @@ class ScoringWorker:
             self._failure = error
             self._stop.set()
 
+    def _topic_is_missing(self, topic: str) -> None:
+        """Called in the consumer's thread."""
+        error = StopWorker(f"Kafka does not know the topic {topic} at the moment; a new worker will join anew.")
+        self._loop.call_soon_threadsafe(self._fail, error)
+
     async def _drain(self) -> None:
         await self._batches.drain(0.0 if self._failure is not None else self._settings.drain_seconds)
 
@@ -115,6 +121,7 @@ class ScoringWorker:
             broker_heartbeat_interval=SESSION_SECONDS / 5,
             broker_request_timeout=30.0,
             consumer_auto_offset_reset="earliest",
+            PartitionAssignor=assignor_with(self._topic_is_missing),
         )
         transport = transport_with(self._positions, self._drain, pipeline.partitions_assigned)
         app.transport = transport(app.conf.broker_consumer, app)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from faust.assignor import PartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -59,3 +60,20 @@ def transport_with(positions: Positions, drain: Drain, assigned: Assigned) -> ty
         {"positions": positions, "drain": staticmethod(drain), "assigned": staticmethod(assigned)},
     )
     return type("Transport", (driver.Transport,), {"Consumer": consumer})
+
+
+def assignor_with(missing: Callable[[str], None]) -> type[PartitionAssignor]:
+    """Faust assigns nothing of a topic that its broker does not know yet (it has just come back), and never asks again.
+
+    This assignor tells `missing` besides, in the consumer's thread, so that the worker can end and join anew.
+    """
+
+    class Assignor(PartitionAssignor):
+        @classmethod
+        def _get_copartitioned_groups(cls, topics: set[str], cluster: Any, subscriptions: Any) -> Any:
+            for topic in topics:
+                if not cluster.partitions_for_topic(topic):
+                    missing(topic)
+            return super()._get_copartitioned_groups(topics, cluster, subscriptions)
+
+    return Assignor

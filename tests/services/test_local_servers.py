@@ -5,12 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 import redis as redis_client
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -69,8 +70,22 @@ def test_kafka_keeps_its_messages_when_it_is_killed(kafka: Kafka, topic_prefix: 
     kafka.kill()
     kafka.start()
     consumer = Consumer({"bootstrap.servers": kafka.address, "group.id": topic})
-    assert consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10) == (0, 100)
+    assert _watermarks(consumer, topic) == (0, 100)
     consumer.close()
+
+
+def _watermarks(consumer: Consumer, topic: str) -> tuple[int, int]:
+    """The broker that has just come back may not lead its partitions yet."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return low, high
 
 
 def test_kafka_makes_no_topic_by_accident(kafka: Kafka, topic_prefix: str) -> None:
