@@ -1,11 +1,15 @@
 """The dashboard: `finsentry up` starts it, or `streamlit run dashboard/app.py`."""
 
+from pathlib import Path
+
 import streamlit as st
 
-from dashboard.view import STYLE
+HERE = Path(__file__).parent
 
-st.set_page_config(page_title="finsentry", page_icon="📈", layout="wide")
-st.html(STYLE)
+# A file of our own: named icons are fetched from elsewhere.
+st.set_page_config(page_title="finsentry", page_icon=HERE / "icon.svg", layout="wide")
+st.logo(HERE / "logo.svg", size="medium")
+st.html(HERE / "style.css")
 st.navigation(
     [
         st.Page("pages/market.py", title="Market", icon=":material/monitoring:", default=True),

@@ -1,112 +1,191 @@
-"""States as HTML. Headlines are untrusted: every text goes through `html.escape`, every address through `safe_url`."""
+"""States as HTML for `st.html`. Headlines are untrusted: nothing reaches the page that has not gone through `_text`
+(escaped, in a direction of its own) or `safe_url` (http and https alone).
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from html import escape
-from typing import Any
-from urllib.parse import urlsplit
-
-State = Mapping[str, Any]
-
-#: Told apart by people who do not see red and green, and by sign and word besides.
-NEGATIVE, NEUTRAL, POSITIVE = "#b3541e", "#7b8794", "#1f6fb2"
-
-#: Put on the page once.
-STYLE = f"""
-<style>
-.block-container {{padding-top:4rem; padding-bottom:1rem}}
-h1 {{font-size:1.5rem !important; padding:0 !important}}
-h3 {{font-size:1.02rem !important; padding:.4rem 0 .2rem !important}}
-[data-testid=stMetricValue] {{font-size:1.5rem}}
-.fs-table {{width:100%; border-collapse:collapse; font-size:0.86rem; line-height:1.35}}
-.fs-table th {{text-align:left; color:#5b6875; font-weight:600; padding:4px 8px; border-bottom:1px solid #d5dce3}}
-.fs-table td {{padding:5px 8px; border-bottom:1px solid #edf0f3; vertical-align:top}}
-.fs-num {{text-align:right !important; font-variant-numeric:tabular-nums; white-space:nowrap}}
-.fs-dim {{color:#7b8794; white-space:nowrap; font-variant-numeric:tabular-nums}}
-.fs-text {{overflow-wrap:anywhere}}
-.fs-name {{overflow-wrap:break-word}}
-.fs-text a {{color:inherit; text-decoration:none; border-bottom:1px dotted #9aa5b1}}
-.fs-tag {{display:inline-block; padding:0 6px; border-radius:8px; background:#edf0f3;
-  margin-left:6px; font-size:0.74rem}}
-.fs-score {{display:inline-block; min-width:4.2em; text-align:right; font-weight:600; white-space:nowrap}}
-.fs-negative {{color:{NEGATIVE}}} .fs-neutral {{color:{NEUTRAL}}} .fs-positive {{color:{POSITIVE}}}
-.fs-unscored {{color:#7b8794; font-style:italic; white-space:nowrap}}
-</style>
+HTML of our own rather than Streamlit's tables or Markdown: Markdown gives meaning to `$…$`, `:red[…]` and links inside
+a headline, and a table drawn on a canvas can neither be searched in the browser nor read aloud.
 """
 
-_UNSCORED = {"other_language": "other language", "no_words": "no words"}
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from html import escape
+from urllib.parse import quote
+
+from dashboard import wording
+from stream_worker.domain.sentiment import LABELS, Sentiment
+from stream_worker.storage.views import BoardRow, InstrumentDocument, NamedInstrument, ShownDocument
+
+NameOf = Callable[[str], str]
+
+#: Sentiment is told by shape and word; colour only repeats it.
+_SHAPES = {"negative": "▼", "neutral": "■", "positive": "▲"}
+
+#: Polarities nearer to zero than this lean neither way.
+_NEUTRAL_WITHIN = 0.1
+
+_MOST_CHIPS = 6
 
 
-def safe_url(url: str | None) -> str | None:
-    """The address, if a browser may be sent there."""
-    if not url:
-        return None
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    return url if parts.scheme in ("http", "https") and parts.netloc else None
+def heading_html(
+    title: str, as_of: datetime | None, clock_note: str, model_version: str | None, notice: str | None
+) -> str:
+    """The page's first lines. One element with or without a notice, so that nothing below it moves to another."""
+    time = f"as of {wording.moment(as_of)}{escape(clock_note)}" if as_of else ""
+    model = f'<span class="fs-model">model <b>{escape(model_version)}</b></span>' if model_version else ""
+    said = f'<p class="fs-notice" role="status">{_with_code(notice)}</p>' if notice else ""
+    return f'<div class="fs-heading"><h1>{_text(title)}</h1><span class="fs-asof">{time}</span>{model}</div>{said}'
 
 
-def clock_time(iso: str | None, *, with_date: bool = False) -> str:
-    """An ISO time as UTC."""
-    if not iso:
-        return "—"
-    time = datetime.fromisoformat(iso).astimezone(UTC)
-    return time.strftime("%Y-%m-%d %H:%M:%S" if with_date else "%H:%M:%S")
-
-
-def tone(polarity: float) -> str:
-    """The class of a polarity for the eye: a tenth around zero counts as neutral."""
-    return "negative" if polarity < -0.1 else "positive" if polarity > 0.1 else "neutral"
-
-
-def polarity_html(polarity: float | None) -> str:
-    """A polarity with sign and colour."""
-    if polarity is None:
-        return '<span class="fs-score fs-neutral">—</span>'
-    polarity = round(polarity, 2) or 0.0  # never "-0.00"
-    arrow = {"negative": "▼", "neutral": "■", "positive": "▲"}[tone(polarity)]
-    return f'<span class="fs-score fs-{tone(polarity)}">{arrow} {polarity:+.2f}</span>'
-
-
-def feed_html(documents: Sequence[State], name_of: Callable[[str], str]) -> str:
-    """Documents as a table, newest first."""
-    rows = "".join(_feed_row(document, name_of) for document in documents)
-    head = '<tr><th>UTC</th><th class="fs-num">Polarity</th><th>Headline</th></tr>'
-    return f'<table class="fs-table">{head}{rows}</table>'
-
-
-def _feed_row(document: State, name_of: Callable[[str], str]) -> str:
-    text = escape(str(document["text"])[:300])
-    if (url := safe_url(document.get("url"))) is not None:
-        text = f'<a href="{escape(url, quote=True)}" target="_blank" rel="noopener noreferrer">{text}</a>'
-    tags = "".join(
-        f'<span class="fs-tag fs-{tone(i["polarity"])}">{escape(name_of(i["instrument_id"]))}</span>'
-        for i in document["instruments"][:4]
-    )
-    time = escape(clock_time(document["published_at"]))
-    kind = escape(f"{document['source']} · {document['kind']}")
+def empty_html(title: str, *lines: str) -> str:
+    """What to do where there is nothing to show. Words between backticks are commands."""
     return (
-        f'<tr><td class="fs-dim">{time}</td><td class="fs-num">{_sentiment_html(document)}</td>'
-        f'<td class="fs-text">{text}{tags}<br><span class="fs-dim">{kind}</span></td></tr>'
+        f'<div class="fs-empty"><h2>{escape(title)}</h2>{"".join(f"<p>{_with_code(line)}</p>" for line in lines)}</div>'
     )
 
 
-def _sentiment_html(document: State) -> str:
-    sentiment = document["sentiment"]
-    if sentiment is None:
-        reason = str(document["unscored_reason"])
-        return f'<span class="fs-unscored">unscored: {escape(_UNSCORED.get(reason, reason))}</span>'
-    return polarity_html(sentiment["positive"] - sentiment["negative"])
+def remark_html(sentence: str) -> str:
+    """A sentence in place of what is not there."""
+    return f'<p class="fs-dim">{escape(sentence)}</p>'
 
 
-def board_html(rows: Sequence[State], name_of: Callable[[str], str]) -> str:
+def figures_html(values: Iterable[tuple[str, str, str]]) -> str:
+    """A strip of key figures, each (name, value, remark)."""
+    tiles = "".join(
+        f'<div class="fs-figure"><dt>{escape(name)}</dt><dd>{escape(value)}</dd>'
+        f'<span class="fs-dim">{escape(remark)}</span></div>'
+        for name, value, remark in values
+    )
+    return f'<dl class="fs-figures">{tiles}</dl>'
+
+
+def section_html(title: str, remark: str) -> str:
+    """The title over a part of the page."""
+    return f'<div class="fs-section"><h2>{escape(title)}</h2><span class="fs-dim">{escape(remark)}</span></div>'
+
+
+def feed_html(documents: Sequence[ShownDocument], as_of: datetime, name_of: NameOf) -> str:
+    """Documents with their own sentiment, newest first."""
+    return _list(_row(document, document.sentiment, document.instruments, as_of, name_of) for document in documents)
+
+
+def instrument_feed_html(
+    instrument_id: str, documents: Sequence[InstrumentDocument], as_of: datetime, name_of: NameOf
+) -> str:
+    """Documents with the sentiment towards one instrument and the others that they name, newest first."""
+    return _list(
+        _row(
+            named.document,
+            named.sentiment,
+            [other for other in named.document.instruments if other.instrument_id != instrument_id],
+            as_of,
+            name_of,
+        )
+        for named in documents
+    )
+
+
+def board_html(rows: Sequence[BoardRow], name_of: NameOf) -> str:
     """A leader board as a table."""
     body = "".join(
-        f'<tr><td class="fs-name">{escape(name_of(row["instrument_id"]))}</td>'
-        f'<td class="fs-num">{int(row["documents"])}</td><td class="fs-num">{polarity_html(row["polarity"])}</td></tr>'
+        f"<tr><td>{_link(row.instrument_id, name_of)}</td>"
+        f'<td class="fs-number">{wording.count(row.documents)}</td>'
+        f'<td class="fs-number">{wording.share(row.negative_documents, row.documents)}</td>'
+        f"<td>{_diverging(row.polarity)}</td>"
+        f'<td class="fs-number">{_polarity(row.polarity)}</td></tr>'
         for row in rows
     )
-    head = '<tr><th>Instrument</th><th class="fs-num">Docs</th><th class="fs-num">Polarity</th></tr>'
-    return f'<table class="fs-table">{head}{body}</table>'
+    head = (
+        '<tr><th>Instrument</th><th class="fs-number">Documents</th><th class="fs-number">Negative</th>'
+        '<th></th><th class="fs-number">Polarity</th></tr>'
+    )
+    return f'<table class="fs-board"><thead>{head}</thead><tbody>{body}</tbody></table>'
+
+
+def _list(rows: Iterable[str]) -> str:
+    return f'<ol class="fs-feed">{"".join(rows)}</ol>'
+
+
+def _row(
+    document: ShownDocument,
+    sentiment: Sentiment | None,
+    instruments: Sequence[NamedInstrument],
+    as_of: datetime,
+    name_of: NameOf,
+) -> str:
+    judged = _sentiment(sentiment) if sentiment else _unscored(document.unscored_reason)
+    chips = "".join(_chip(named, name_of) for named in instruments[:_MOST_CHIPS])
+    more = f" +{len(instruments) - _MOST_CHIPS}" if len(instruments) > _MOST_CHIPS else ""
+    return (
+        f'<li><time datetime="{document.published_at.isoformat()}">'
+        f"{wording.time_of_day(document.published_at, as_of)}</time>{judged}"
+        f'<div class="fs-story">{_story(document)}'
+        f'<p class="fs-about"><span class="fs-dim">{_text(document.source)} · {escape(document.kind)}</span>'
+        f"{chips}{more}</p></div></li>"
+    )
+
+
+def _story(document: ShownDocument) -> str:
+    """The first line, which leads to the web page of the document, and a glimpse of the rest."""
+    first, _, rest = document.text.strip().partition("\n")
+    address = wording.safe_url(document.url)
+    headline = _text(first)
+    if address is not None:
+        headline = f'<a href="{escape(address)}" target="_blank" rel="noopener noreferrer">{headline}</a>'
+    body = f'<p class="fs-body">{_text(rest)}</p>' if rest.strip() else ""
+    return f'<p class="fs-headline">{headline}</p>{body}'
+
+
+def _sentiment(sentiment: Sentiment) -> str:
+    label = sentiment.label
+    parts = [(name, getattr(sentiment, name)) for name in LABELS]
+    said = ", ".join(f"{name} {100 * probability:.0f} %" for name, probability in parts)
+    bar = "".join(f'<i class="fs-{name}" style="width:{100 * probability:.1f}%"></i>' for name, probability in parts)
+    return (
+        f'<div class="fs-judged" title="{said}"><span class="fs-label fs-{label}">{_SHAPES[label]} {label}</span>'
+        f"<b>{wording.polarity(sentiment.polarity)}</b>"
+        f'<span class="fs-bar" role="img" aria-label="{said}">{bar}</span></div>'
+    )
+
+
+def _unscored(unscored_reason: str | None) -> str:
+    return (
+        '<div class="fs-judged fs-unscored"><span class="fs-label">○ not scored</span>'
+        f'<span class="fs-why">{escape(wording.reason(unscored_reason))}</span></div>'
+    )
+
+
+def _chip(named: NamedInstrument, name_of: NameOf) -> str:
+    return f'<span class="fs-chip">{_link(named.instrument_id, name_of)} {_polarity(named.polarity)}</span>'
+
+
+def _link(instrument_id: str, name_of: NameOf) -> str:
+    return f'<a href="instrument?id={quote(instrument_id, safe="")}" target="_self">{_text(name_of(instrument_id))}</a>'
+
+
+def _tone(polarity: float) -> str:
+    if abs(polarity) < _NEUTRAL_WITHIN:
+        return "neutral"
+    return "negative" if polarity < 0 else "positive"
+
+
+def _polarity(polarity: float) -> str:
+    tone = _tone(polarity)
+    return f'<span class="fs-polarity fs-{tone}">{_SHAPES[tone]} {wording.polarity(polarity)}</span>'
+
+
+def _diverging(polarity: float) -> str:
+    """A bar from the middle: to the left negative, to the right positive."""
+    width = 50 * min(abs(polarity), 1.0)
+    left = 50 - width if polarity < 0 else 50
+    return (
+        f'<span class="fs-axis"><i class="fs-{_tone(polarity)}" style="left:{left:.1f}%;width:{width:.1f}%"></i></span>'
+    )
+
+
+def _text(untrusted: str) -> str:
+    """Shown literally; `bdi` keeps marks of writing direction from reaching beyond it."""
+    return f"<bdi>{escape(untrusted)}</bdi>"
+
+
+def _with_code(line: str) -> str:
+    parts = escape(line).split("`")
+    return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
