@@ -18,6 +18,7 @@ from stream_worker.assembly import assessor_from
 from stream_worker.errors import ConfigurationError, FinsentryError, StopWorker
 from stream_worker.faust_consumer import assignor_with, transport_with
 from stream_worker.inference.opening import open_analyzer
+from stream_worker.ingest.publisher import started
 from stream_worker.ingest.topics import list_topics
 from stream_worker.pipelines.batch import Message
 from stream_worker.pipelines.emission import Emitter
@@ -107,10 +108,14 @@ class ScoringWorker:
     def _faust_app(self, pipeline: ScoringPipeline) -> faust.App:
         settings = self._settings
         brokers = ";".join(f"kafka://{server}" for server in settings.require_kafka_bootstrap().split(","))
+        # Faust makes a folder for tables, which we have none of, and would do so in the working directory.
+        data_folder = settings.home / "faust"
+        data_folder.mkdir(parents=True, exist_ok=True)
         app = faust.App(
             settings.consumer_group,
             broker=brokers,
             autodiscover=False,
+            datadir=data_folder,
             web_enabled=False,
             topic_allow_declare=False,
             topic_disable_leader=True,
@@ -192,10 +197,6 @@ def _give_up(seconds: float) -> None:
 
 
 async def _start_producer(settings: Settings) -> AIOKafkaProducer:
-    producer = AIOKafkaProducer(bootstrap_servers=settings.require_kafka_bootstrap(), acks="all", linger_ms=2)
-    try:
-        await producer.start()
-    except BaseException:
-        await producer.stop()
-        raise
-    return producer
+    return await started(
+        AIOKafkaProducer(bootstrap_servers=settings.require_kafka_bootstrap(), acks="all", linger_ms=2)
+    )
