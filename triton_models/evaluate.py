@@ -30,6 +30,7 @@ from triton_models.datasets import (
     read_targeted_texts,
 )
 from triton_models.metrics import accuracy, bio_spans, calibration_error, macro_f1, strict_f1
+from triton_models.options import data_option, repository_option
 from triton_models.serving import record_figures
 
 Figures = dict[str, Any]
@@ -142,13 +143,8 @@ def _lines(figures: Mapping[str, Any], path: str = "") -> list[str]:
 
 
 @click.command()
-@click.option("--data", envvar="FINSENTRY_DATA", required=True, type=click.Path(path_type=Path), help="Data folder.")
-@click.option(
-    "--repository",
-    default=Path(__file__).parent / "repository",
-    type=click.Path(path_type=Path),
-    help="Triton model repository.  [default: the committed one]",
-)
+@data_option
+@repository_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--record", is_flag=True, help="Write the figures into the models' manifests.")
 def main(data: Path, repository: Path, as_json: bool, record: bool) -> None:

@@ -21,6 +21,7 @@ from triton_models.checkpoints import load_best
 from triton_models.examples import MAX_TOKENS, load_tokenizer
 from triton_models.graph import shrink
 from triton_models.network import load_encoder
+from triton_models.options import data_option, repository_option
 from triton_models.served import served
 from triton_models.serving import LARGEST_FILE, MODELS, VERSION, Provenance, write_model
 from triton_models.tasks import TASKS
@@ -119,13 +120,8 @@ def _provenance(best: dict[str, Any]) -> Provenance:
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--data", envvar="FINSENTRY_DATA", required=True, type=click.Path(path_type=Path), help="Data folder.")
-@click.option(
-    "--repository",
-    default=Path(__file__).parent / "repository",
-    type=click.Path(path_type=Path),
-    help="Triton model repository.  [default: the committed one]",
-)
+@data_option
+@repository_option
 @click.option("--base", help="Folder of the pre-trained encoder.  [default: MiniLM-L6-v2]")
 def main(run: Path, data: Path, repository: Path, base: str | None) -> None:
     """Write the best weights of RUN, with manifest, tokenizer and Triton configurations."""

@@ -23,6 +23,7 @@ from triton_models.calibration import fit_temperature
 from triton_models.checkpoints import Checkpoints, Progress, RunSettings
 from triton_models.examples import lengths_of, load_tokenizer
 from triton_models.network import load_encoder
+from triton_models.options import data_option
 from triton_models.tasks import TASKS, Examples, Judged, Task, loss_of
 
 
@@ -116,7 +117,7 @@ def say(line: str) -> None:
 
 @click.command()
 @click.argument("task_name", metavar="MODEL", type=click.Choice(sorted(TASKS)))
-@click.option("--data", envvar="FINSENTRY_DATA", required=True, type=click.Path(path_type=Path), help="Data folder.")
+@data_option
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder.  [default: runs/MODEL]")
 @click.option("--base", help="Folder of the pre-trained encoder.  [default: MiniLM-L6-v2]")
 @click.option("--seed", default=13, show_default=True)

@@ -182,9 +182,14 @@ class Publisher:
             max_batch_size=min(_BATCH_BYTES, self._max_message_bytes),
             max_request_size=self._max_message_bytes,
         )
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
-        return producer
+        return await started(producer)
+
+
+async def started(producer: AIOKafkaProducer) -> AIOKafkaProducer:
+    """Start a producer; one that cannot start is closed before its error is raised."""
+    try:
+        await producer.start()
+    except BaseException:
+        await producer.stop()
+        raise
+    return producer

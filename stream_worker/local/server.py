@@ -100,8 +100,3 @@ class Server(ABC):
         """End it with SIGKILL, and wait until it is gone."""
         if self._process is not None:
             self._process.kill()
-
-    def restart(self) -> None:
-        """Stop it and start it again on the same ports with the same data."""
-        self.stop()
-        self.start()

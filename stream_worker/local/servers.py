@@ -1,6 +1,5 @@
 """Starting and stopping the embedded servers together."""
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,19 +75,3 @@ def stop_all(servers: Sequence[Server]) -> None:
     """Stop them in reverse order; those that do not run are left alone."""
     for server in reversed(servers):
         server.stop()
-
-
-@contextlib.contextmanager
-def running_servers(
-    home: Path, model_repository: Path, ports: Ports | None = None, progress: Progress = lambda _: None
-) -> Iterator[Servers]:
-    """The four servers with their data under `home`, on free ports where none are given, until the block ends.
-
-    Must be entered in the main thread.
-    """
-    servers = Servers.at(home, ports or Ports.free(), model_repository)
-    start_all(list(servers), progress)
-    try:
-        yield servers
-    finally:
-        stop_all(list(servers))

@@ -11,12 +11,11 @@ from functools import partial
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stream_worker.pipelines.retry import until_available
 from stream_worker.settings import Clock, Settings
-from stream_worker.storage import live, publishable, windows
+from stream_worker.storage import live, publications, publishable, windows
 from stream_worker.storage.engine import create_engine
 from stream_worker.storage.migrate import require_current
 
@@ -25,13 +24,6 @@ PUBLICATIONS_PER_TICK = 500
 #: What is live grows old even when nothing comes: boards look back a span of time.
 REFRESH_SECONDS = 30.0
 REDIS_PAUSE_SECONDS = 1.0
-
-_DUE = text("SELECT instrument_id, version FROM publications ORDER BY version LIMIT :at_most")
-_TAKEN = text("""
-    DELETE FROM publications p
-    USING unnest(CAST(:instruments AS text[]), CAST(:versions AS bigint[])) AS t(instrument_id, version)
-    WHERE p.instrument_id = t.instrument_id AND p.version = t.version
-""")
 
 _log = structlog.get_logger(__name__)
 
@@ -77,7 +69,7 @@ class Monitor:
         time = asyncio.get_running_loop().time()
         if emptied or time - self._refreshed_at > REFRESH_SECONDS:
             async with self._engine.begin() as connection:
-                await windows.to_publish_everything(connection)
+                await publications.to_publish_everything(connection)
             self._refreshed_at = time
         published = await self._publish_due()
         if emptied:
@@ -88,19 +80,16 @@ class Monitor:
 
     async def _publish_due(self) -> int:
         async with self._engine.connect() as connection:
-            due = {
-                row.instrument_id: row.version
-                for row in await connection.execute(_DUE, {"at_most": PUBLICATIONS_PER_TICK})
-            }
+            due = await publications.due(connection, PUBLICATIONS_PER_TICK)
             if not due:
                 return 0
             # Taken before anything is read: what is put under it is at least as new as the version says.
-            version = await connection.scalar(text("SELECT nextval('publication_version')"))
+            version = await publications.next_version(connection)
             await connection.commit()
             states = await self._states(connection, list(due), version)
         await live.put(self._redis, states)
         async with self._engine.begin() as connection:
-            await connection.execute(_TAKEN, {"instruments": list(due), "versions": list(due.values())})
+            await publications.taken(connection, due)
         return len(due)
 
     async def _states(

@@ -31,7 +31,7 @@ class ScoringPipeline:
     """Turns batches of messages into committed, emitted scores. For one event loop.
 
     Every method goes on trying while a server is away. They raise StopWorker where going on would hide or lose data,
-    and whatever else no later try can cure; the batch is then neither committed in part nor acknowledged.
+    and whatever else no later try can cure; the batch is then not acknowledged, and read again.
     """
 
     def __init__(

@@ -14,6 +14,7 @@ from stream_worker.domain.documents import raw_text
 from stream_worker.domain.sentiment import Sentiment
 from stream_worker.errors import Unavailable
 from stream_worker.settings import Clock
+from stream_worker.storage.schema import IS_CURRENT
 from stream_worker.storage.views import (
     InstrumentDocument,
     InstrumentHistory,
@@ -37,16 +38,12 @@ _TREND = text("""
 """)
 
 #: The polarity towards every instrument that a revision names is aggregated only for the rows that are shown.
-_DOCUMENTS = text("""
+_DOCUMENTS = text(f"""
     WITH shown AS (
         SELECT d.*, s.model_version, s.negative, s.neutral, s.positive
         FROM scores s JOIN documents d ON d.document_id = s.document_id AND d.content_digest = s.content_digest
         WHERE s.instrument_id = :instrument AND s.role = 'champion' AND d.kind = ANY(:kinds)
-        AND s.published_at > :since AND s.published_at <= :now AND NOT EXISTS (
-            SELECT FROM documents newer WHERE newer.document_id = d.document_id
-            AND (coalesce(newer.updated_at, newer.published_at), newer.content_digest)
-                > (coalesce(d.updated_at, d.published_at), d.content_digest)
-        )
+        AND s.published_at > :since AND s.published_at <= :now AND {IS_CURRENT}
         ORDER BY s.published_at DESC, d.document_id LIMIT :at_most
     )
     SELECT shown.*, w.negative AS whole_negative, w.neutral AS whole_neutral, w.positive AS whole_positive, (
@@ -57,7 +54,7 @@ _DOCUMENTS = text("""
     FROM shown JOIN scores w ON w.document_id = shown.document_id AND w.content_digest = shown.content_digest
         AND w.role = 'champion' AND w.instrument_id = ''
     ORDER BY shown.published_at DESC, shown.document_id
-""")
+""")  # noqa: S608 - a constant of ours
 
 
 @dataclass(frozen=True, slots=True)

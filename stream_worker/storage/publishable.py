@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stream_worker.domain.documents import raw_text
 from stream_worker.domain.sentiment import LABELS
+from stream_worker.storage.schema import IS_CURRENT
 
 State = dict[str, Any]
 
@@ -31,7 +32,7 @@ _BOARD = """
 _MENTIONED = text(f"{_BOARD} ORDER BY 2 DESC, 1 LIMIT :rows")
 _NEGATIVE = text(f"{_BOARD} HAVING sum(documents) >= :at_least AND sum(polarity_sum) < 0 ORDER BY 4, 1 LIMIT :rows")
 
-_FEED = text("""
+_FEED = text(f"""
     SELECT d.*, w.negative, w.neutral, w.positive, w.model_version, (
         SELECT coalesce(json_agg(json_build_object('instrument_id', s.instrument_id,
             'polarity', s.positive - s.negative) ORDER BY s.instrument_id), '[]')
@@ -40,13 +41,9 @@ _FEED = text("""
     ) AS instruments
     FROM documents d LEFT JOIN scores w ON w.document_id = d.document_id AND w.content_digest = d.content_digest
         AND w.role = 'champion' AND w.instrument_id = ''
-    WHERE d.published_at <= :now AND NOT EXISTS (
-        SELECT FROM documents newer WHERE newer.document_id = d.document_id
-        AND (coalesce(newer.updated_at, newer.published_at), newer.content_digest)
-            > (coalesce(d.updated_at, d.published_at), d.content_digest)
-    )
+    WHERE d.published_at <= :now AND {IS_CURRENT}
     ORDER BY d.published_at DESC, d.received_at DESC, d.document_id LIMIT :rows
-""")
+""")  # noqa: S608 - a constant of ours
 
 
 async def newest_published_at(connection: AsyncConnection) -> datetime | None:

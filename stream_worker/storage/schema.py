@@ -201,5 +201,10 @@ model_versions = Table(
     Column("champion", Boolean, nullable=False, server_default=text("true")),
 )
 
-#: Versions of what is published to Redis: ever growing over all instruments, boards and the feed.
-PUBLICATION_SEQUENCE = "publication_version"
+#: SQL that holds for rows `d` of documents that are the current revision of their document: the one with the highest
+#: time of change, then digest. An unscored revision that is current takes its document out of the windows.
+IS_CURRENT = """NOT EXISTS (
+    SELECT FROM documents newer WHERE newer.document_id = d.document_id
+    AND (coalesce(newer.updated_at, newer.published_at), newer.content_digest)
+        > (coalesce(d.updated_at, d.published_at), d.content_digest)
+)"""

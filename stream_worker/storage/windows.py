@@ -1,13 +1,13 @@
 """Windows: recomputed from rows, never incremented. Late documents, corrections and repeats all take this path."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stream_worker.storage.schema import WHOLE
+from stream_worker.storage.publications import to_publish
+from stream_worker.storage.schema import IS_CURRENT, WHOLE
 
 _CLAIM = text("""
     DELETE FROM dirty_marks WHERE mark_id IN (
@@ -27,9 +27,7 @@ _LOCK = text("""
     FROM (SELECT DISTINCT unnest(CAST(:instruments AS text[])) AS instrument_id ORDER BY 1) AS ascending
 """)
 
-#: The current revision of a document is the one with the highest time of change, then digest; an unscored one that is
-#: current takes its document out of the windows.
-_RECOMPUTE = text("""
+_RECOMPUTE = text(f"""
     WITH keys AS (
         SELECT * FROM unnest(
             CAST(:instruments AS text[]), CAST(:kinds AS text[]), CAST(:minutes AS timestamptz[])
@@ -49,11 +47,7 @@ _RECOMPUTE = text("""
             OFFSET 0 -- one index scan a key: without statistics the planner would join all minutes first
         ) s
         JOIN documents d ON d.document_id = s.document_id AND d.content_digest = s.content_digest AND d.kind = k.kind
-        WHERE NOT EXISTS (
-            SELECT FROM documents newer WHERE newer.document_id = d.document_id
-            AND (coalesce(newer.updated_at, newer.published_at), newer.content_digest)
-                > (coalesce(d.updated_at, d.published_at), d.content_digest)
-        )
+        WHERE {IS_CURRENT}
         GROUP BY k.instrument_id, k.kind, k.minute
     ), emptied AS (
         DELETE FROM windows w USING keys k
@@ -70,14 +64,7 @@ _RECOMPUTE = text("""
         polarity_sum = excluded.polarity_sum,
         polarity_square_sum = excluded.polarity_square_sum,
         computed_at = excluded.computed_at
-""")
-
-_TO_PUBLISH = text("""
-    INSERT INTO publications
-    SELECT instrument_id, nextval('publication_version')
-    FROM (SELECT DISTINCT unnest(CAST(:instruments AS text[])) AS instrument_id ORDER BY 1) AS ascending
-    ON CONFLICT (instrument_id) DO UPDATE SET version = excluded.version
-""")
+""")  # noqa: S608 - a constant of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +93,3 @@ async def recompute_marked(connection: AsyncConnection, now: datetime, at_most: 
         await connection.execute(_RECOMPUTE, {**columns, "now": now})
     await to_publish(connection, [*instruments, WHOLE])
     return Tick(len(documents), len(keys))
-
-
-async def to_publish(connection: AsyncConnection, instruments: Sequence[str]) -> None:
-    """Note that the live state of these instruments is older than their windows."""
-    await connection.execute(_TO_PUBLISH, {"instruments": list(instruments)})
-
-
-async def to_publish_everything(connection: AsyncConnection) -> None:
-    """Note it of every instrument that has windows, and of the market."""
-    instruments = await connection.scalars(text("SELECT DISTINCT instrument_id FROM windows"))
-    await to_publish(connection, [*instruments, WHOLE])

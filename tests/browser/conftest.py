@@ -2,7 +2,9 @@
 
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
@@ -73,8 +75,15 @@ def dashboard(chromium: str, site_settings: Settings) -> Iterator[str]:
         "database_url": site_settings.database_url.get_secret_value(),
         "redis_url": site_settings.redis_url.get_secret_value(),
     }
+    with running_dashboard(site_settings.home, service_environment(site_settings.home, addresses)) as address:
+        yield address
+
+
+@contextmanager
+def running_dashboard(home: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    """A dashboard on a free port; yields its address."""
     port = Ports.free().triton_port
-    service = dashboard_service(port, site_settings.home, service_environment(site_settings.home, addresses))
+    service = dashboard_service(port, home, environment)
     service.spawn()
     try:
         wait_for_dashboard(service, port)

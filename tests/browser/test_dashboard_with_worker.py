@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from stream_worker.local.ports import Ports
-from stream_worker.local.services import dashboard_service, dashboard_url, wait_for_dashboard
 from stream_worker.settings import Settings
+from tests.browser.conftest import running_dashboard
 from tests.services.deployment import Deployment, deployed, document, environment
 
 SECONDS = 30_000
@@ -26,14 +25,8 @@ async def deployment(settings: Settings, tmp_path: Path) -> AsyncIterator[Deploy
 @pytest.fixture
 def address(deployment: Deployment, tmp_path: Path) -> Iterator[str]:
     """Where the dashboard answers."""
-    port = Ports.free().triton_port
-    service = dashboard_service(port, tmp_path, environment(deployment.settings))
-    service.spawn()
-    try:
-        wait_for_dashboard(service, port)
-        yield dashboard_url(port)
-    finally:
-        service.stop()
+    with running_dashboard(tmp_path, environment(deployment.settings)) as address:
+        yield address
 
 
 async def test_published_documents_reach_an_open_page(deployment: Deployment, page: Page, address: str) -> None:
