@@ -121,7 +121,7 @@ def test_no_word_of_a_profile_speaks_for_and_against_it(code: str) -> None:
 
 
 def test_at_most_3_in_1000_labelled_english_rows_of_any_source_abstain(identifier: LanguageIdentifier) -> None:
-    """Some sources hold posts in other languages: a person read what was refused and listed those."""
+    """Some sources hold posts in other languages; the file of their ids says how they were found."""
     not_english = frozenset(NOT_ENGLISH.read_text(encoding="utf-8").split())
     rates = {}
     for source, rows in sorted(labelled_rows().items()):
