@@ -205,7 +205,6 @@ max_batch_size: 32
 input [{{ name: "input_ids" data_type: TYPE_INT64 dims: [-1] }}]
 input [{{ name: "attention_mask" data_type: TYPE_INT64 dims: [-1] }}]
 {tensors}
-dynamic_batching {{ }}
 instance_group [{{ count: 1 kind: KIND_CPU }}]
 parameters [{{ key: "manifest_sha256.1" value {{ string_value: "{hashlib.sha256(manifest).hexdigest()}" }} }}]
 parameters [{{ key: "intra_op_thread_count" value {{ string_value: "1" }} }}]

@@ -55,6 +55,8 @@ class Batch:
     batch_id: str
     items: list[Item]
     redelivered: list[Position] = field(default_factory=list)
+    #: Whether it was sent to the database: then it may be committed although no answer came.
+    commit_tried: bool = False
 
 
 @dataclass(slots=True)

@@ -1,8 +1,8 @@
 """Messages in, acknowledged batches out: the one owner of batching.
 
-A batch leaves when it is full, or when its first message has waited the budget. A few batches are prepared side by
-side, so that Triton works while Postgres commits; they are committed, emitted and acknowledged in the order in which
-they were filled.
+A batch leaves when it is full, or when its first message has waited the budget; while as many are under way as may be,
+it goes on filling instead, so that batches grow with the load. A few are prepared side by side, so that Triton works
+while Postgres commits; they are committed, emitted and acknowledged in the order in which they were filled.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a batch leaves, and how many may be under way."""
+    """When a batch leaves, and how many may be under way besides the one that is being filled."""
 
     documents: int
     bytes: int
@@ -52,28 +52,28 @@ class MicroBatches:
         self._filling: list[Message] = []
         self._filling_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._slots = asyncio.Semaphore(limits.in_flight)
+        self._left = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._previous: asyncio.Task[None] | None = None
         self._drains = 0
 
     async def put(self, message: Message) -> None:
-        """Add a message; waits while as many batches are under way as may be (back-pressure).
+        """Add a message; waits while the batch is full and cannot leave (back-pressure).
 
         A message that a drain overtakes while it waits is dropped: it will be read again, and acknowledging it before
         the abandoned ones in front of it would lose those.
         """
-        if not self._filling:
-            drains = self._drains
-            await self._slots.acquire()
+        drains = self._drains
+        while self._is_full():
+            self._left.clear()
+            await self._left.wait()
             if drains != self._drains:
-                self._slots.release()
                 return
-            self._timer = asyncio.get_running_loop().call_later(self._limits.wait_seconds, self._leave)
+        if not self._filling:
+            self._timer = asyncio.get_running_loop().call_later(self._limits.wait_seconds, self._overdue)
         self._filling.append(message)
         self._filling_bytes += len(message.value or b"")
-        if len(self._filling) >= self._limits.documents or self._filling_bytes >= self._limits.bytes:
-            self._leave()
+        self._leave_if_due()
 
     async def drain(self, seconds: float) -> bool:
         """Finish what was put, for so many seconds at the most; what is left then is abandoned, unacknowledged.
@@ -94,6 +94,17 @@ class MicroBatches:
         self._previous = None
         return not running
 
+    def _is_full(self) -> bool:
+        return len(self._filling) >= self._limits.documents or self._filling_bytes >= self._limits.bytes
+
+    def _overdue(self) -> None:
+        self._timer = None
+        self._leave_if_due()
+
+    def _leave_if_due(self) -> None:
+        if (self._timer is None or self._is_full()) and len(self._running) < self._limits.in_flight:
+            self._leave()
+
     def _leave(self) -> None:
         """Send the batch that is being filled on its way."""
         if self._timer is not None:
@@ -102,6 +113,7 @@ class MicroBatches:
         if not self._filling:
             return
         messages, self._filling, self._filling_bytes = self._filling, [], 0
+        self._left.set()
         task = asyncio.create_task(self._run(uuid.uuid4().hex[:12], messages, self._previous))
         self._previous = task
         self._running.add(task)
@@ -109,9 +121,9 @@ class MicroBatches:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        self._slots.release()
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
+        self._leave_if_due()
 
     async def _run(self, batch_id: str, messages: list[Message], previous: asyncio.Task[None] | None) -> None:
         batch = await self._pipeline.prepare(batch_id, messages)

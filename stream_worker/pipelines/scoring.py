@@ -114,11 +114,13 @@ class ScoringPipeline:
         self._dead_letter_runs = runs
 
     async def _commit(self, batch: Batch) -> Emissions:
-        async with self._engine.connect() as connection:
-            raced = await batches.receipts_at(connection, [item.message.position for item in batch.items])
-        _refuse_other_bytes(batch.items, raced)
-        batch.redelivered += raced
-        batch.items = [item for item in batch.items if item.message.position not in raced]
+        if batch.commit_tried:
+            async with self._engine.connect() as connection:
+                raced = await batches.receipts_at(connection, [item.message.position for item in batch.items])
+            _refuse_other_bytes(batch.items, raced)
+            batch.redelivered += raced
+            batch.items = [item for item in batch.items if item.message.position not in raced]
+        batch.commit_tried = True
         emissions = await self._write(batch.batch_id, batch.items)
         emissions.extend(await self._emissions_of(batch.redelivered))
         return emissions

@@ -46,11 +46,8 @@ def executions(triton: Triton, model: str) -> tuple[int, int]:
 async def test_requests_that_arrive_together_share_a_forward_pass(tmp_path: Path, lengths: tuple[int, ...]) -> None:
     repository = write_stub_repository(tmp_path / "models")
     config = repository / ENTITIES / "configs" / "cpu.pbtxt"
-    config.write_text(
-        config.read_text()
-        .replace("dims: [-1] }", "dims: [-1] allow_ragged_batch: true }")
-        .replace("dynamic_batching { }", "dynamic_batching { max_queue_delay_microseconds: 200000 }")
-    )
+    ragged = config.read_text().replace("dims: [-1] }", "dims: [-1] allow_ragged_batch: true }")
+    config.write_text(ragged + "dynamic_batching { max_queue_delay_microseconds: 200000 }\n")
     random = np.random.default_rng(0)
     requests = [random.integers(5, 100, (1 + row % 3, length)) for row, length in enumerate(lengths)]
     models = read_pair(repository)

@@ -81,18 +81,31 @@ async def test_a_batch_leaves_when_its_first_message_has_waited_the_budget() -> 
     assert harness.acknowledged == [0, 1]
 
 
-async def test_messages_wait_while_as_many_batches_are_under_way_as_may_be() -> None:
+async def test_messages_wait_behind_a_full_batch_that_cannot_leave() -> None:
     harness = Harness()
     harness.pipeline.may_commit.clear()
-    await harness.put(0, 1, 2, 3, 4, 5)
-    waiting = asyncio.create_task(harness.put(6))
+    await harness.put(0, 1, 2, 3, 4, 5, 6, 7, 8)
+    waiting = asyncio.create_task(harness.put(9))
     await asyncio.sleep(0.02)
     assert not waiting.done()
     assert harness.pipeline.prepared == [[0, 1, 2], [3, 4, 5]]
     harness.pipeline.may_commit.set()
     await waiting
     await harness.batches.drain(1)
-    assert harness.acknowledged == list(range(7))
+    assert harness.acknowledged == list(range(10))
+
+
+async def test_an_overdue_batch_grows_while_others_are_under_way_and_leaves_after_them() -> None:
+    harness = Harness(wait_seconds=0.01)
+    harness.pipeline.may_commit.clear()
+    await harness.put(0, 1, 2, 3, 4, 5, 6)
+    await asyncio.sleep(0.03)
+    await harness.put(7)
+    assert harness.pipeline.prepared == [[0, 1, 2], [3, 4, 5]]
+    harness.pipeline.may_commit.set()
+    await asyncio.sleep(0.005)
+    assert harness.pipeline.prepared[2:] == [[6, 7]]
+    assert harness.acknowledged == list(range(8))
 
 
 async def test_a_failed_batch_stops_all_behind_it_unacknowledged() -> None:
@@ -109,8 +122,8 @@ async def test_a_failed_batch_stops_all_behind_it_unacknowledged() -> None:
 async def test_a_drain_that_runs_out_of_time_abandons_and_drops_what_waits_behind() -> None:
     harness = Harness()
     harness.pipeline.may_commit.clear()
-    await harness.put(0, 1, 2, 3, 4, 5)
-    waiting = asyncio.create_task(harness.put(6))
+    await harness.put(0, 1, 2, 3, 4, 5, 6, 7, 8)
+    waiting = asyncio.create_task(harness.put(9))
     await asyncio.sleep(0.01)
     assert not await harness.batches.drain(0.02)
     harness.pipeline.may_commit.set()
