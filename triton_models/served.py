@@ -1,7 +1,9 @@
 """The networks as they are served: the same function of the same weights, written for a small and fast graph.
 
 Query, key and value are one product, the attention's scale sits in the query's weights, and the embedding of token
-type zero in the positions. Export compares it with the network that was trained.
+type zero in the positions. Padding takes part in the attention alone (which masks it): all else, nearly all of the
+work, is done for the real tokens of a batch in one row, as in ByteTransformer (Zhai et al. 2023). Export compares it
+with the network that was trained.
 """
 
 import math
@@ -29,13 +31,18 @@ class ServedEncoder(nn.Module):
         states = embedding(input_ids, self.words) + self.positions[: input_ids.shape[1]]
         states = _normalised(self.norm, states)
         mask = (attention_mask.to(states.dtype)[:, None, None, :] - 1.0) * 10_000.0
+        flat = attention_mask.flatten()
+        real = flat.nonzero().squeeze(1)
+        # Where each token of the rectangle stands among the real ones; padding stands for one of its neighbours.
+        slots = (flat.cumsum(0) - 1).clamp(min=0)
+        states = states.flatten(0, 1).index_select(0, real)
         for layer in self.layers:
-            states = layer(states, mask)
-        return states
+            states = layer(states, mask, real, slots)
+        return states.index_select(0, slots).unflatten(0, input_ids.shape)
 
 
 class ServedLayer(nn.Module):
-    """Self-attention and feed-forward, each added to its input and normalised."""
+    """Self-attention and feed-forward, each added to its input and normalised, on the states [real tokens, width]."""
 
     def __init__(self, layer: nn.Module, config: Any) -> None:
         super().__init__()
@@ -52,22 +59,23 @@ class ServedLayer(nn.Module):
         self.narrow, self.narrow_bias = _transposed(layer.output.dense)
         self.narrow_norm = layer.output.LayerNorm
 
-    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        attended = self._attend(states, mask) @ self.mix + self.mix_bias
+    def forward(self, states: Tensor, mask: Tensor, real: Tensor, slots: Tensor) -> Tensor:
+        attended = self._attend(states, mask, real, slots) @ self.mix + self.mix_bias
         states = _normalised(self.mix_norm, attended + states)
         wide = states @ self.widen + self.widen_bias
         wide = wide * 0.5 * (1.0 + torch.erf(wide / math.sqrt(2.0)))
         return _normalised(self.narrow_norm, wide @ self.narrow + self.narrow_bias + states)
 
-    def _attend(self, states: Tensor, mask: Tensor) -> Tensor:
-        batch, tokens, width = states.shape
-        joint = states @ self.inputs + self.inputs_bias
+    def _attend(self, states: Tensor, mask: Tensor, real: Tensor, slots: Tensor) -> Tensor:
+        """The only part for which texts are rectangles: `mask` is [batch, 1, 1, tokens]."""
+        batch, tokens, width = mask.shape[0], mask.shape[3], states.shape[1]
+        joint = (states @ self.inputs + self.inputs_bias).index_select(0, slots)
         query, key, value = (
-            part.reshape(batch, tokens, self.heads, width // self.heads) for part in joint.split(width, dim=2)
+            part.reshape(batch, tokens, self.heads, width // self.heads) for part in joint.split(width, dim=1)
         )
         scores = query.transpose(1, 2) @ key.permute(0, 2, 3, 1) + mask
         mixed = torch.softmax(scores, dim=-1) @ value.transpose(1, 2)
-        return mixed.transpose(1, 2).reshape(batch, tokens, width)
+        return mixed.transpose(1, 2).reshape(batch * tokens, width).index_select(0, real)
 
 
 def served(network: nn.Module, max_tokens: int) -> nn.Module:

@@ -1,11 +1,11 @@
 """Encodings → padded batches that one call to a model takes efficiently.
 
-On a CPU a forward pass costs what its padded tokens cost, plus a little for each pass. So texts of like length share a
-batch, where the padding that this spares costs more than another pass; and lengths are rounded up to a few buckets:
-finely, because padding is paid for, but to few enough shapes that Triton can merge the requests of several workers.
+On a CPU a forward pass costs what its real tokens cost, and a little for the attention over its padded ones; from about
+five hundred tokens on it gains nothing by more. A GPU pays for all padding. So texts of like length share a batch, and
+lengths are rounded up to a few buckets: few enough shapes that Triton can merge the requests of several workers there.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,6 @@ from stream_worker.inference.encoding import Encodings
 
 BUCKETS = (8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256)
 MAX_PADDED_TOKENS = 1024
-#: What a pass costs besides its padded tokens, in tokens (1.1 ms against 0.098 ms a token, MiniLM-L6 on one core).
-PASS_COST_TOKENS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +36,12 @@ class TokenBatch:
 def batches_of(encodings: Encodings) -> Iterator[TokenBatch]:
     """All texts in batches, longest first, so that the dearest work starts first."""
     order = np.argsort(-encodings.lengths, kind="stable")
-    buckets = np.searchsorted(BUCKETS, encodings.lengths[order])
-    counts = [(BUCKETS[bucket], count) for bucket, count in zip(*np.unique(buckets, return_counts=True), strict=True)]
     start = 0
-    for bucket, texts in _groups([(bucket, int(count)) for bucket, count in reversed(counts)]):
+    while start < len(order):
+        bucket = _bucket(int(encodings.lengths[order[start]]))
         rows = min(MAX_ROWS, max(1, MAX_PADDED_TOKENS // bucket))
-        for first in range(start, start + texts, rows):
-            yield _padded(encodings, order[first : min(first + rows, start + texts)], bucket)
-        start += texts
-
-
-def _groups(counts: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The cheapest way to share buckets: (bucket, texts padded to it) of each group.
-
-    `counts` are (bucket, texts), longest bucket first; a group takes neighbours and pads them to its longest.
-    """
-    cheapest: list[tuple[int, list[tuple[int, int]]]] = [(0, [])]
-    for end in range(1, len(counts) + 1):
-        ways = []
-        texts = 0
-        for start in range(end - 1, -1, -1):
-            bucket, count = counts[start]
-            texts += count
-            rows = min(MAX_ROWS, max(1, MAX_PADDED_TOKENS // bucket))
-            cost, groups = cheapest[start]
-            ways.append((cost + texts * bucket + PASS_COST_TOKENS * -(-texts // rows), groups, (bucket, texts)))
-        cost, groups, last = min(ways, key=lambda way: way[0])
-        cheapest.append((cost, [*groups, last]))
-    return cheapest[-1][1]
+        yield _padded(encodings, order[start : start + rows], bucket)
+        start += rows
 
 
 def _padded(encodings: Encodings, texts: NDArray[np.int64], length: int) -> TokenBatch:
@@ -74,3 +50,7 @@ def _padded(encodings: Encodings, texts: NDArray[np.int64], length: int) -> Toke
     input_ids = np.zeros(is_real.shape, dtype=np.int64)
     input_ids[is_real] = chosen.ids
     return TokenBatch(texts, chosen, input_ids, is_real.astype(np.int64))
+
+
+def _bucket(length: int) -> int:
+    return next(bucket for bucket in BUCKETS if bucket >= length)
