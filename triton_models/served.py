@@ -2,8 +2,7 @@
 
 Query, key and value are one product, the attention's scale sits in the query's weights, and the embedding of token
 type zero in the positions. Padding takes part in the attention alone (which masks it): all else, nearly all of the
-work, is done for the real tokens of a batch in one row, as in ByteTransformer (Zhai et al. 2023). Export compares it
-with the network that was trained.
+work, is done for the real tokens of a batch in one row, as in ByteTransformer (Zhai et al. 2023).
 """
 
 import math

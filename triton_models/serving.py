@@ -96,7 +96,7 @@ def _write_manifest(repository: Path, model: ServedModel, manifest: Mapping[str,
     contract = {f"manifest_sha256.{VERSION}": digest(path)}
     gpu = _configuration(model, ['platform: "tensorrt_plan"', "dynamic_batching { }"], "KIND_GPU", 128, contract)
     # No dynamic batching on a CPU: it gains nothing from merging full requests of 32 rows (a larger batch no longer
-    # fits the caches), and Triton's batching thread spins while its instance is busy, for up to a third of the work.
+    # fits the caches), and Triton's batching thread spins while its instance is busy (ARCHITECTURE.md).
     cpu = _configuration(model, ['backend: "onnxruntime"'], "KIND_CPU", 32, {**contract, "intra_op_thread_count": "1"})
     (folder / "configs").mkdir(exist_ok=True)
     (folder / "config.pbtxt").write_text(gpu)

@@ -35,7 +35,7 @@ class MicroBatches:
     """Fills batches and sends them through the pipeline. For one event loop.
 
     `acknowledge` is called with the messages of each batch, in batch order, after their emissions were acknowledged.
-    `fail` is called once with the first error that the pipeline could not cure; from then on nothing is acknowledged.
+    `fail` is called with each error that the pipeline could not cure; from the first on nothing is acknowledged.
     """
 
     def __init__(
