@@ -5,6 +5,7 @@
 | all settings, isolated from other tests   | `settings`                        | `Settings`: an empty database, an    |
 |                                           |                                   | empty Redis, a topic prefix, a group |
 | only an empty Postgres database           | `database_url`                    | `postgresql://…`, dropped afterwards |
+| only a database with the schema           | `engine`                          | an `AsyncEngine` on it               |
 | only an empty Redis database              | `redis_url`                       | `redis://…`                          |
 | only Kafka                                | `kafka_bootstrap`, `topic_prefix` | make your topics under the prefix    |
 | only Triton, with `tests/stub_models.py`  | `triton_url`, `model_repository`  | gRPC address; the folder it serves   |
@@ -20,12 +21,13 @@ To let the event loop run meanwhile: `server.spawn()`, then `await asyncio.to_th
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import redis
 from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stream_worker.local.kafka import Kafka
 from stream_worker.local.ports import Ports
@@ -34,6 +36,8 @@ from stream_worker.local.redis import Redis
 from stream_worker.local.servers import Servers, stop_all
 from stream_worker.local.triton import Triton
 from stream_worker.settings import Settings
+from stream_worker.storage.engine import create_engine
+from stream_worker.storage.migrate import upgrade
 from tests.stub_models import write_stub_repository
 
 
@@ -92,6 +96,15 @@ def database_url(postgres: Postgres) -> Iterator[str]:
     postgres.query("postgres", f"CREATE DATABASE {name}")
     yield postgres.database_url(name)
     postgres.query("postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """A database with the schema and no rows."""
+    engine = create_engine(Settings(database_url=SecretStr(database_url)).require_database_url(), pool_size=2)
+    await upgrade(engine)
+    yield engine
+    await engine.dispose()
 
 
 @pytest.fixture

@@ -18,8 +18,6 @@ from stream_worker.ingest.publisher import Publisher
 from stream_worker.ingest.topics import MAX_MESSAGE_BYTES, apply_topics
 from stream_worker.settings import Settings
 from stream_worker.storage.batches import insert_dead_letters
-from stream_worker.storage.engine import create_engine
-from stream_worker.storage.migrate import upgrade
 from stream_worker.storage.schema import dead_letters
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -31,11 +29,9 @@ def _payload(number: int) -> bytes:
 
 
 @pytest.fixture
-async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """A migrated database with 90 dead letters of two reasons, and the topics."""
+async def engine(settings: Settings, engine: AsyncEngine) -> AsyncEngine:
+    """A database with 90 dead letters of two reasons, and the topics."""
     await apply_topics(settings)
-    engine = create_engine(settings.require_database_url())
-    await upgrade(engine)
     topic = settings.topic("documents")
     rows = [
         (topic, n % 3, n, _reason(n), f"detail {n}", b"key" if n % 2 else None, _payload(n), NOW + timedelta(seconds=n))
@@ -43,8 +39,7 @@ async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
     ]
     async with engine.begin() as connection:
         await insert_dead_letters(connection, rows)
-    yield engine
-    await engine.dispose()
+    return engine
 
 
 def _reason(number: int) -> str:

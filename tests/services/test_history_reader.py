@@ -1,19 +1,16 @@
 """What Postgres remembers of an instrument, read from rows that stand there."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stream_worker.errors import Unavailable
-from stream_worker.settings import Clock, Settings
-from stream_worker.storage.engine import create_engine
+from stream_worker.settings import Clock
 from stream_worker.storage.history_reader import HistoryReader, Question
-from stream_worker.storage.migrate import upgrade
 from stream_worker.storage.schema import dirty_marks, documents, scores
 from stream_worker.storage.views import NamedInstrument, TrendPoint
 from stream_worker.storage.windows import recompute_marked
@@ -21,14 +18,6 @@ from stream_worker.storage.windows import recompute_marked
 NOON = datetime(2008, 9, 15, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 DAY = Question("apple", timedelta(days=1), 15 * MINUTE)
-
-
-@pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    engine = create_engine(Settings(database_url=SecretStr(database_url)).require_database_url(), pool_size=2)
-    await upgrade(engine)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture

@@ -16,17 +16,7 @@ from stream_worker.pipelines.emission import Emitter
 from stream_worker.pipelines.scoring import ScoringPipeline
 from stream_worker.settings import Settings
 from stream_worker.storage import schema
-from stream_worker.storage.engine import create_engine
-from stream_worker.storage.migrate import upgrade
 from tests.services.deployment import document
-
-
-@pytest.fixture
-async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    engine = create_engine(settings.require_database_url())
-    await upgrade(engine)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture
@@ -50,9 +40,9 @@ def messages(*values: bytes) -> list[Message]:
 async def test_a_batch_that_another_worker_commits_first_is_written_once_and_emitted_by_both(
     pipeline: ScoringPipeline, engine: AsyncEngine
 ) -> None:
-    held = messages(document("Apple soars", 1), b"no JSON", document("Nokia cuts its outlook", 2))
-    first = await pipeline.prepare("first", held)
-    second = await pipeline.prepare("second", [*held, Message("documents", 0, 3, None, document("Fortis falls", 3))])
+    both = (document("Apple soars", 1), b"no JSON", document("Nokia cuts its outlook", 2))
+    first = await pipeline.prepare("first", messages(*both))
+    second = await pipeline.prepare("second", messages(*both, document("Fortis falls", 3)))
     by_first = await pipeline.commit(first)
     by_second = await pipeline.commit(second)
     emitted_first, emitted_second = ({score.score_id for score in e.scores} for e in (by_first, by_second))

@@ -103,7 +103,9 @@ async def test_an_overdue_batch_grows_while_others_are_under_way_and_leaves_afte
     await harness.put(7)
     assert harness.pipeline.prepared == [[0, 1, 2], [3, 4, 5]]
     harness.pipeline.may_commit.set()
-    await asyncio.sleep(0.005)
+    async with asyncio.timeout(5):
+        while len(harness.acknowledged) < 8:
+            await asyncio.sleep(0.001)
     assert harness.pipeline.prepared[2:] == [[6, 7]]
     assert harness.acknowledged == list(range(8))
 
