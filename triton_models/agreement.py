@@ -1,19 +1,20 @@
 """How far two ways of computing the same probabilities lie apart. Free of torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-#: The padding lengths that a service may use.
-BUCKETS = (16, 32, 48, 64, 96, 128, 192, 256)
+from stream_worker.inference.batching import BUCKETS
 
 #: The largest difference that company or padding may make to a probability.
 LIMIT_BY_BATCH = 1e-3
 
 Probabilities = list[NDArray[np.float32]]
+#: Input ids and attention mask, int64 [rows, tokens] both → all logits.
+Forward = Callable[[NDArray[np.int64], NDArray[np.int64]], Sequence[NDArray[np.float32]]]
 
 
 class OnnxModel:
@@ -25,17 +26,26 @@ class OnnxModel:
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def probabilities(self, rows: Sequence[Sequence[int]], length: int | None = None) -> list[Probabilities]:
-        """One list of arrays a row of token ids, padded to `length` (else to the longest), padding cut off again."""
-        padded = length or max(map(len, rows))
-        ids = np.zeros((len(rows), padded), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for index, row in enumerate(rows):
-            ids[index, : len(row)], mask[index, : len(row)] = row, 1
-        outputs = [softmax(logits) for logits in self._session.run(None, {"input_ids": ids, "attention_mask": mask})]
-        return [
-            [output[index] if output.ndim == 2 else output[index, : len(row)] for output in outputs]
-            for index, row in enumerate(rows)
-        ]
+        """See `probabilities`."""
+        return probabilities(self._forward, rows, length)
+
+    def _forward(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Sequence[NDArray[np.float32]]:
+        logits: Sequence[NDArray[np.float32]] = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
+        return logits
+
+
+def probabilities(forward: Forward, rows: Sequence[Sequence[int]], length: int | None = None) -> list[Probabilities]:
+    """One list of arrays a row of token ids, padded to `length` (else to the longest), padding cut off again."""
+    padded = length or max(map(len, rows))
+    ids = np.zeros((len(rows), padded), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)], mask[index, : len(row)] = row, 1
+    outputs = [softmax(logits) for logits in forward(ids, mask)]
+    return [
+        [output[index] if output.ndim == 2 else output[index, : len(row)] for output in outputs]
+        for index, row in enumerate(rows)
+    ]
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Export a trained model to the repository: `python -m triton_models.export runs/sentiment`.
 
-The file is refused when its probabilities differ from the trained network's by more than int8 storage explains, or
-when a text's probabilities depend on its batch or padding.
+The file is refused when its graph computes other probabilities than the network that was trained, when int8 storage
+moves them too far, or when a text's probabilities depend on its batch or padding.
 """
 
 import warnings
@@ -9,13 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import nn
 
 from stream_worker.errors import ConfigurationError, FinsentryError
-from triton_models.agreement import LIMIT_BY_BATCH, OnnxModel, batch_variance, largest_difference, mean_difference
+from triton_models.agreement import (
+    LIMIT_BY_BATCH,
+    Forward,
+    OnnxModel,
+    batch_variance,
+    largest_difference,
+    mean_difference,
+    probabilities,
+)
 from triton_models.base import base_folder
 from triton_models.checkpoints import load_best
 from triton_models.examples import MAX_TOKENS, load_tokenizer
@@ -29,6 +39,7 @@ from triton_models.tasks import TASKS
 #: What an exported file may be at most; differences are of probabilities, on validation texts.
 LIMITS = {
     "bytes": LARGEST_FILE,
+    "largest_difference_by_form": 1e-4,
     "mean_difference_by_int8": 0.01,
     "largest_difference_by_batch": LIMIT_BY_BATCH,
 }
@@ -53,7 +64,7 @@ def export_run(run: Path, repository: Path, data: Path, base: str | None) -> dic
         to_onnx(network, name, trained)
         onnx.save(shrink(onnx.load(trained)), target / "model.onnx")
         rows = _samples(name, data, tokenizer)
-        checked = _check(trained, target / "model.onnx", rows)
+        checked = _check(network, trained, target / "model.onnx", rows)
     finally:
         trained.unlink(missing_ok=True)
     tokenizer.no_truncation()
@@ -95,11 +106,12 @@ def _samples(name: str, data: Path, tokenizer: Tokenizer) -> list[list[int]]:
     return [example.input_ids for example in examples[:: max(1, len(examples) // _SAMPLES)]]
 
 
-def _check(trained: Path, stored: Path, rows: list[list[int]]) -> dict[str, float]:
+def _check(network: nn.Module, trained: Path, stored: Path, rows: list[list[int]]) -> dict[str, float]:
     model = OnnxModel(stored)
     before, after = OnnxModel(trained).probabilities(rows), model.probabilities(rows)
     checked = {
         "bytes": stored.stat().st_size,
+        "largest_difference_by_form": largest_difference(probabilities(_forward(network), rows), before),
         "mean_difference_by_int8": mean_difference(before, after),
         "largest_difference_by_int8": largest_difference(before, after),
         "largest_difference_by_batch": batch_variance(model, rows),
@@ -109,6 +121,15 @@ def _check(trained: Path, stored: Path, rows: list[list[int]]) -> dict[str, floa
         limits = ", ".join(f"{name} {checked[name]:.3g} (at most {most:g})" for name, most in LIMITS.items())
         raise ConfigurationError(f"{stored} does not hold: {limits}.")
     return checked
+
+
+def _forward(network: nn.Module) -> Forward:
+    def forward(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+        with torch.no_grad():
+            outputs = network(torch.from_numpy(ids), torch.from_numpy(mask))
+        return [output.numpy() for output in (outputs if isinstance(outputs, tuple) else (outputs,))]
+
+    return forward
 
 
 def _provenance(best: dict[str, Any]) -> Provenance:

@@ -1,8 +1,8 @@
 """Encodings → padded batches that one call to a model takes efficiently.
 
 On a CPU a forward pass costs what its real tokens cost, and a little for the attention over its padded ones; from about
-five hundred tokens on it gains nothing by more. A GPU pays for all padding. So texts of like length share a batch, and
-lengths are rounded up to a few buckets: few enough shapes that Triton can merge the requests of several workers there.
+five hundred tokens on it gains nothing by more. So texts of like length share a batch. Lengths are rounded up to a few
+buckets: few enough shapes that a Triton on a GPU can merge the requests of several workers.
 """
 
 from collections.abc import Iterator
