@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bench.deployment import Deployment
 from bench.null_models import NullBackend
+from stream_worker.app import start_producer
 from stream_worker.assembly import LANGUAGES, assessor_from
 from stream_worker.domain.documents import decode, message_digest
 from stream_worker.domain.language import LanguageIdentifier
@@ -48,8 +48,7 @@ async def stages(deployment: Deployment, lines: Sequence[bytes]) -> dict[str, fl
     null = NullBackend()
     analyzer = Analyzer(models, encoder, null, AnalysisCache(settings.prediction_cache))
     engine = create_engine(settings.require_database_url())
-    producer = AIOKafkaProducer(bootstrap_servers=settings.require_kafka_bootstrap(), acks="all", linger_ms=2)
-    await producer.start()
+    producer = await start_producer(settings)
     emitter = Emitter(producer, settings.topic("scores"), settings.topic("dead-letters"))
     pipeline = ScoringPipeline(
         engine,

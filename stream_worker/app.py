@@ -161,7 +161,7 @@ async def run_worker(settings: Settings) -> None:
         analyzer = await until_available(lambda: stack.enter_async_context(open_analyzer(settings)), "Triton")
         await until_available(partial(record_models, engine, analyzer.model_version, settings), "recording the model")
         await until_available(partial(_require_topics, settings), "looking for the topics")
-        producer = await until_available(partial(_start_producer, settings), "Kafka")
+        producer = await until_available(partial(start_producer, settings), "Kafka")
         stack.push_async_callback(producer.stop)
         pipeline = ScoringPipeline(
             engine,
@@ -196,7 +196,8 @@ def _give_up(seconds: float) -> None:
     os._exit(1)
 
 
-async def _start_producer(settings: Settings) -> AIOKafkaProducer:
+async def start_producer(settings: Settings) -> AIOKafkaProducer:
+    """What emits scores and dead letters. Raises KafkaError where no broker answers."""
     return await started(
         AIOKafkaProducer(bootstrap_servers=settings.require_kafka_bootstrap(), acks="all", linger_ms=2)
     )
