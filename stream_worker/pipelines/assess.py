@@ -76,12 +76,16 @@ class Assessor:
         for mention in mentions:
             if mention.instrument_id is not None:
                 spans.setdefault(mention.instrument_id, []).append(mention.span)
-        sentiments = {instrument: analysis.sentiment_of(where) for instrument, where in spans.items()}
+        towards = {mention.span: analysis.sentiment_of([mention.span]) for mention in mentions}
+        sentiments = {
+            instrument: towards[where[0]] if len(where) == 1 else analysis.sentiment_of(where)
+            for instrument, where in spans.items()
+        }
         return Assessment(
             language=language,
             unscored_reason=None,
             sentiment=analysis.document,
-            mentions=tuple((_raw(m, cleaned, text.raw), analysis.sentiment_of([m.span])) for m in mentions),
+            mentions=tuple((_raw(m, cleaned, text.raw), towards[m.span]) for m in mentions),
             instruments={instrument: found for instrument, found in sentiments.items() if found is not None},
             targets=tuple(analysis.sentiment_of([span]) for span in _to_clean(text.targets, cleaned)),
         )
