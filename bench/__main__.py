@@ -42,7 +42,7 @@ class Sizes:
     stream: int
 
 
-_FULL = Sizes(documents=4_000, naive=600, latency_seconds=60.0, stream=_STREAM_DOCUMENTS)
+_FULL = Sizes(documents=12_000, naive=600, latency_seconds=60.0, stream=_STREAM_DOCUMENTS)
 _QUICK = Sizes(documents=1_000, naive=200, latency_seconds=15.0, stream=5_000)
 
 
