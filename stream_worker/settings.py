@@ -66,6 +66,11 @@ class Settings(BaseSettings):
     triton_port: int = Field(18001, ge=1, le=65535, description="gRPC port of the embedded Triton on loopback")
     triton_metrics_port: int = Field(18002, ge=1, le=65535, description="port of its metrics on loopback")
     dashboard_port: int = Field(8501, ge=1, le=65535, description="port of the dashboard on loopback")
+    listen_address: str = Field("127.0.0.1", description="address that the gateway and the health ports listen on")
+    gateway_port: int = Field(18080, ge=1, le=65535, description="HTTP port of the gateway")
+    worker_http_port: int = Field(19101, ge=0, le=65535, description="health and metrics of a worker; 0: none")
+    monitor_http_port: int = Field(19102, ge=0, le=65535, description="health and metrics of a monitor; 0: none")
+    feeds_http_port: int = Field(19103, ge=0, le=65535, description="health and metrics of the feeds; 0: none")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
 
