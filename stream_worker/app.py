@@ -25,8 +25,8 @@ from stream_worker.pipelines.batch import Message
 from stream_worker.pipelines.emission import Emitter
 from stream_worker.pipelines.micro_batches import Limits, MicroBatches
 from stream_worker.pipelines.positions import Positions
-from stream_worker.pipelines.retry import until_available
 from stream_worker.pipelines.scoring import ScoringPipeline
+from stream_worker.retry import until_available
 from stream_worker.settings import Settings
 from stream_worker.storage.engine import create_engine
 from stream_worker.storage.migrate import require_current

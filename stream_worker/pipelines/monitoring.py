@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from stream_worker.pipelines.retry import until_available
+from stream_worker.retry import until_available
 from stream_worker.settings import Clock, Settings
 from stream_worker.storage import live, publications, publishable, windows
 from stream_worker.storage.engine import create_engine

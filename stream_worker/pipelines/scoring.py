@@ -18,7 +18,7 @@ from stream_worker.errors import InvalidDocument, TooManyDeadLetters, TopicRecre
 from stream_worker.pipelines.assess import Assessor, Text
 from stream_worker.pipelines.batch import Batch, DeadLetter, Emissions, Item, Message
 from stream_worker.pipelines.emission import Emitter
-from stream_worker.pipelines.retry import until_available
+from stream_worker.retry import until_available
 from stream_worker.storage import batches
 from stream_worker.storage.batches import Position, Receipt
 from stream_worker.storage.engine import is_data_error
