@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stream_worker.assembly import LANGUAGES
-from stream_worker.domain.documents import decode
+from stream_worker.domain.documents import Document, decode
 from stream_worker.domain.language import LanguageIdentifier
 from stream_worker.domain.text import clean
 from stream_worker.errors import InvalidDocument
@@ -76,6 +76,8 @@ def _scorable(lines: Iterable[bytes], count: int) -> Iterator[tuple[str, bytes]]
         try:
             document = decode(line, now)
         except InvalidDocument:
+            continue
+        if not isinstance(document, Document):
             continue
         text = clean(document.raw_text).text
         if text not in seen and languages.identify(text, document.language).abstention is None:

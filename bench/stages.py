@@ -11,7 +11,7 @@ from bench.deployment import Deployment
 from bench.null_models import NullBackend
 from stream_worker.app import start_producer
 from stream_worker.assembly import LANGUAGES, assessor_from
-from stream_worker.domain.documents import decode, message_digest
+from stream_worker.domain.documents import Document, decode, message_digest
 from stream_worker.domain.language import LanguageIdentifier
 from stream_worker.domain.text import clean
 from stream_worker.inference.analyzer import Analyzer
@@ -91,7 +91,8 @@ async def _measure(
     with clock("digest, decode and validate"):
         for message in messages:
             message_digest(message.value)
-        documents = [decode(message.value, now) for message in messages]
+        contents = [decode(message.value, now) for message in messages]
+    documents = [content for content in contents if isinstance(content, Document)]
     with clock("clean"):
         cleaned = [clean(document.raw_text) for document in documents]
     with clock("identify the language"):

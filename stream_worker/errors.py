@@ -32,12 +32,14 @@ class MissingProgramError(ConfigurationError):
 
 
 class InvalidDocument(FinsentryError):
-    """A message that cannot become a document. `reason` is one of `domain.documents.Reason`."""
+    """A message that cannot become a document. `reason` is one of `domain.documents.Reason`; `field` is the wire
+    field that is to blame, None for the message as a whole."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, field: str | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.field = field
 
 
 class Unavailable(FinsentryError):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import click
 import orjson
 
-from stream_worker.domain.documents import Reason
+from stream_worker.domain.refusals import Reason
 from stream_worker.ingest.dead_letters import (
     Chosen,
     DeadLetterRow,

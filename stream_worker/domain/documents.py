@@ -1,7 +1,7 @@
-"""A message's bytes → a document, or the reason why it cannot be one.
+"""A message's bytes → a document or its retraction, or the reason why it can be neither.
 
-The wire format is one JSON object in UTF-8: `source`, `kind` (news or comment), `published_at` (RFC 3339 with offset),
-`title` or `text`, and optionally `id`, `url`, `body`, `author`, `lang`, `updated_at`. Unknown fields are ignored.
+The wire format is `schemas/document-1.json`: one JSON object in UTF-8. The schema says which fields there are and what
+they hold; what a schema cannot say (times, blank texts, depth) is checked here.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,16 @@ from typing import Any
 
 import orjson
 
+from stream_worker.domain.refusals import Reason, refusal
+from stream_worker.domain.wire import text_schema, wire_schema
 from stream_worker.errors import InvalidDocument
 
-MAX_TITLE_CHARACTERS = 2_000
-MAX_TEXT_CHARACTERS = 200_000
-MAX_FIELD_CHARACTERS = 2_000
 MAX_DEPTH = 64
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(days=1)
+
+#: What identifies a revision: the document's id and its content digest.
+Revision = tuple[str, bytes]
 
 
 class Kind(StrEnum):
@@ -28,25 +30,6 @@ class Kind(StrEnum):
 
     NEWS = "news"
     COMMENT = "comment"
-
-
-class Reason(StrEnum):
-    """Why a message became a dead letter."""
-
-    EMPTY = "empty"
-    NOT_UTF8 = "not_utf8"
-    NOT_JSON = "not_json"
-    TOO_DEEP = "too_deep"
-    NOT_AN_OBJECT = "not_an_object"
-    MISSING_FIELD = "missing_field"
-    WRONG_TYPE = "wrong_type"
-    BAD_CHARACTER = "bad_character"
-    UNKNOWN_KIND = "unknown_kind"
-    BAD_TIME = "bad_time"
-    TIME_OUT_OF_RANGE = "time_out_of_range"
-    NO_TEXT = "no_text"
-    TOO_LONG = "too_long"
-    DATABASE_REFUSED = "database_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +50,29 @@ class Document:
     updated_at: datetime | None
 
     @property
+    def revision(self) -> Revision:
+        """What identifies this revision."""
+        return self.document_id, self.content_digest
+
+    @property
     def raw_text(self) -> str:
         """What offsets of mentions count in: the title, a line break and the body, or the one that is there."""
         return raw_text(self.title, self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """A revision that takes its document back: it has no text and no score, and counts like any other revision."""
+
+    document_id: str
+    content_digest: bytes
+    source: str
+    updated_at: datetime
+
+    @property
+    def revision(self) -> Revision:
+        """What identifies this revision."""
+        return self.document_id, self.content_digest
 
 
 def raw_text(title: str | None, body: str | None) -> str:
@@ -84,24 +87,24 @@ def message_digest(message: bytes | None) -> bytes:
     return blake2b(message or b"", digest_size=16).digest()
 
 
-def decode(message: bytes | None, received_at: datetime) -> Document:
-    """The document in a message. Raises InvalidDocument with the reason."""
+def decode(message: bytes | None, received_at: datetime) -> Document | Retraction:
+    """The document, or the retraction, in a message. Raises InvalidDocument with the reason and the field."""
     fields = _object(message)
-    source = _text(fields, "source", MAX_FIELD_CHARACTERS)
-    if not source:
-        raise InvalidDocument(Reason.MISSING_FIELD, "source is missing")
-    kind = _kind(fields)
-    published_at = _time(fields, "published_at", received_at)
-    if published_at is None:
-        raise InvalidDocument(Reason.MISSING_FIELD, "published_at is missing")
+    schema = wire_schema("document")
+    if not schema.is_valid(fields):
+        raise refusal(list(schema.problems(fields)))
+    return _retraction(fields, received_at) if fields.get("op") == "retract" else _document(fields, received_at)
+
+
+def _document(fields: Mapping[str, Any], received_at: datetime) -> Document:
+    source = _required(fields, "source")
+    kind = Kind(fields["kind"])
+    published_at = _required_time(fields, "published_at", received_at)
     updated_at = _time(fields, "updated_at", received_at)
-    title, body = title_and_body(fields)
-    source_id = _text(fields, "id", MAX_FIELD_CHARACTERS)
-    url = _text(fields, "url", MAX_FIELD_CHARACTERS)
-    author = _text(fields, "author", MAX_FIELD_CHARACTERS)
-    language = _text(fields, "lang", MAX_FIELD_CHARACTERS)
+    title, body = _texts(fields)
+    source_id, url, author, language = (_text(fields, name) for name in ("id", "url", "author", "lang"))
     return Document(
-        document_id=_identity(source, source_id, url, title, body, published_at),
+        document_id=identity(source, source_id, url, title, body, published_at),
         content_digest=_digest(kind, title, body, author, language, published_at, updated_at),
         source=source,
         source_id=source_id,
@@ -114,6 +117,60 @@ def decode(message: bytes | None, received_at: datetime) -> Document:
         published_at=published_at,
         updated_at=updated_at,
     )
+
+
+def _retraction(fields: Mapping[str, Any], received_at: datetime) -> Retraction:
+    source = _required(fields, "source")
+    source_id, url = _text(fields, "id"), _text(fields, "url")
+    updated_at = _required_time(fields, "updated_at", received_at)
+    if source_id is not None or url is not None:
+        document_id = identity(source, source_id, url)
+    else:
+        # A document without id and url is identified by what it says.
+        published_at = _required_time(fields, "published_at", received_at)
+        document_id = identity(source, None, None, *_texts(fields), published_at)
+    return Retraction(
+        document_id=document_id,
+        content_digest=_digest("retract", updated_at),
+        source=source,
+        updated_at=updated_at,
+    )
+
+
+def title_and_body(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The texts of fields that need not be a document's otherwise; `text` is the body, or the title where there is a
+    body besides. Raises InvalidDocument."""
+    schema = text_schema()
+    if not schema.is_valid(fields):
+        raise refusal(list(schema.problems(fields)))
+    return _texts(fields)
+
+
+def _texts(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    title, text, body = (_text(fields, name) for name in ("title", "text", "body"))
+    if title is None and text is not None and body is not None:
+        title = text
+    elif body is None:
+        body = text
+    if title is None and body is None:
+        raise InvalidDocument(Reason.NO_TEXT, "neither title nor text has content", "title")
+    return title, body
+
+
+def identity(
+    source: str,
+    source_id: str | None,
+    url: str | None,
+    title: str | None = None,
+    body: str | None = None,
+    published_at: datetime | None = None,
+) -> str:
+    """The id of a document: from (source, id), else (source, url), else its texts and its time of publication."""
+    if source_id is not None:
+        return _digest("id", source, source_id).hex()
+    if url is not None:
+        return _digest("url", source, url).hex()
+    return _digest("text", source, title, body, published_at).hex()
 
 
 def _object(message: bytes | None) -> Mapping[str, Any]:
@@ -152,71 +209,41 @@ def _depth(message: bytes) -> int:
     return deepest
 
 
-def _text(fields: Mapping[str, Any], name: str, longest: int) -> str | None:
-    """A text field without surrounding white space being judged; None where it is absent, null or empty."""
-    value = fields.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise InvalidDocument(Reason.WRONG_TYPE, f"{name} is a {type(value).__name__}, not a string")
-    if len(value) > longest:
-        raise InvalidDocument(Reason.TOO_LONG, f"{name} has {len(value)} characters; at most {longest} are taken")
-    if "\0" in value:
-        raise InvalidDocument(Reason.BAD_CHARACTER, f"{name} contains U+0000")
-    if value.isspace():
-        return None
-    return value or None
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    """A text field of fields that follow the schema; None where it is absent, null, empty or blank."""
+    value: str | None = fields.get(name)
+    return None if not value or value.isspace() else value
 
 
-def _kind(fields: Mapping[str, Any]) -> Kind:
-    value = _text(fields, "kind", MAX_FIELD_CHARACTERS)
+def _required(fields: Mapping[str, Any], name: str) -> str:
+    value = _text(fields, name)
     if value is None:
-        raise InvalidDocument(Reason.MISSING_FIELD, "kind is missing")
-    try:
-        return Kind(value)
-    except ValueError:
-        raise InvalidDocument(Reason.UNKNOWN_KIND, f"kind is {value[:50]!r}, not news or comment") from None
+        raise InvalidDocument(Reason.MISSING_FIELD, f"{name} is missing", name)
+    return value
+
+
+def _required_time(fields: Mapping[str, Any], name: str, received_at: datetime) -> datetime:
+    time = _time(fields, name, received_at)
+    if time is None:
+        raise InvalidDocument(Reason.MISSING_FIELD, f"{name} is missing", name)
+    return time
 
 
 def _time(fields: Mapping[str, Any], name: str, received_at: datetime) -> datetime | None:
-    value = _text(fields, name, MAX_FIELD_CHARACTERS)
+    value = _text(fields, name)
     if value is None:
         return None
     try:
         time = datetime.fromisoformat(value)
         if time.tzinfo is None:
-            raise InvalidDocument(Reason.BAD_TIME, f"{name} {value[:50]!r} has no UTC offset")
+            raise InvalidDocument(Reason.BAD_TIME, f"{name} {value[:50]!r} has no UTC offset", name)
         time = time.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise InvalidDocument(Reason.BAD_TIME, f"{name} {value[:50]!r} is not an RFC 3339 time") from None
+        raise InvalidDocument(Reason.BAD_TIME, f"{name} {value[:50]!r} is not an RFC 3339 time", name) from None
     if not EARLIEST <= time <= received_at + LATEST_AHEAD:
-        raise InvalidDocument(Reason.TIME_OUT_OF_RANGE, f"{name} {value[:50]} is before 1990 or over a day ahead")
+        detail = f"{name} {value[:50]} is before 1990 or over a day ahead"
+        raise InvalidDocument(Reason.TIME_OUT_OF_RANGE, detail, name)
     return time
-
-
-def title_and_body(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """The texts of a document; `text` is its body, or its title where it has a body besides. Raises InvalidDocument."""
-    title = _text(fields, "title", MAX_TITLE_CHARACTERS)
-    text = _text(fields, "text", MAX_TEXT_CHARACTERS)
-    body = _text(fields, "body", MAX_TEXT_CHARACTERS)
-    if title is None and text is not None and body is not None:
-        title = text
-    elif body is None:
-        body = text
-    if title is None and body is None:
-        raise InvalidDocument(Reason.NO_TEXT, "neither title nor text has content")
-    return title, body
-
-
-def _identity(
-    source: str, source_id: str | None, url: str | None, title: str | None, body: str | None, published_at: datetime
-) -> str:
-    """(source, id), else (source, url), else a digest of the text fields and the time of publication."""
-    if source_id is not None:
-        return _digest("id", source, source_id).hex()
-    if url is not None:
-        return _digest("url", source, url).hex()
-    return _digest("text", source, title, body, published_at).hex()
 
 
 def _digest(*parts: str | datetime | None) -> bytes:

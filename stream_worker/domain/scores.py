@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
+from stream_worker.domain.documents import Revision
 from stream_worker.domain.sentiment import Sentiment
-
-#: What identifies a revision: the document's id and its content digest.
-Revision = tuple[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +22,7 @@ class Score:
     source: str
     kind: str
     published_at: datetime
+    updated_at: datetime | None
     scored_at: datetime
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from stream_worker.domain.documents import Document
-from stream_worker.domain.scores import Revision, Score
+from stream_worker.domain.documents import Document, Retraction, Revision
+from stream_worker.domain.scores import Score
 from stream_worker.pipelines.assess import Assessment
 from stream_worker.storage.batches import Position
 
@@ -34,18 +34,27 @@ class DeadLetter:
 
 @dataclass(slots=True)
 class Item:
-    """One message of a batch: a document (with its assessment where its content is new), or a dead letter."""
+    """One message of a batch: a document (with its assessment where its content is new), a retraction, or a dead
+    letter. `erased`: its document was erased, nothing of the message may be stored but its receipt."""
 
     message: Message
     digest: bytes
     document: Document | None = None
+    retraction: Retraction | None = None
     assessment: Assessment | None = None
     dead_letter: DeadLetter | None = None
+    erased: bool = False
 
     @property
     def revision(self) -> Revision | None:
         """What identifies the revision in the message."""
-        return (self.document.document_id, self.document.content_digest) if self.document else None
+        content = self.document or self.retraction
+        return content.revision if content is not None else None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the revision has to be inserted, as far as is known."""
+        return not self.erased and (self.assessment is not None or self.retraction is not None)
 
 
 @dataclass(slots=True)
@@ -64,9 +73,11 @@ class Emissions:
     """What committed receipts say, to be sent to Kafka before the batch is acknowledged."""
 
     scores: list[Score] = field(default_factory=list)
+    retractions: list[Retraction] = field(default_factory=list)
     dead_letters: list[tuple[Message, DeadLetter]] = field(default_factory=list)
 
     def extend(self, other: "Emissions") -> None:
         """Add what another part of the batch says."""
         self.scores += other.scores
+        self.retractions += other.retractions
         self.dead_letters += other.dead_letters

@@ -2,14 +2,13 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Awaitable
-from typing import Any
 
-import orjson
 from aiokafka import AIOKafkaProducer
 
-from stream_worker.domain.documents import message_digest
+from stream_worker.domain.documents import Retraction, message_digest
 from stream_worker.domain.scores import Score
+from stream_worker.domain.sentiment import LABELS
+from stream_worker.domain.wire import wire_schema
 from stream_worker.pipelines.batch import DeadLetter, Emissions, Message
 
 #: An envelope over the broker's limit would block its partition for ever; the whole bytes are in Postgres.
@@ -26,12 +25,12 @@ class Emitter:
 
     async def emit(self, emissions: Emissions) -> None:
         """Returns when the broker has acknowledged every message. Raises KafkaError; sending again is harmless."""
-        sent: list[Awaitable[Any]] = []
-        for score in emissions.scores:
-            key = score.instrument_id.encode() or None
-            sent.append(await self._producer.send(self._scores_topic, _score(score), key=key))
-        for message, dead_letter in emissions.dead_letters:
-            sent.append(await self._producer.send(self._dead_letters_topic, _envelope(message, dead_letter)))
+        messages = [
+            *((self._scores_topic, _score(score), score.instrument_id.encode() or None) for score in emissions.scores),
+            *((self._scores_topic, _retraction(retraction), None) for retraction in emissions.retractions),
+            *((self._dead_letters_topic, _dead_letter(*dead), None) for dead in emissions.dead_letters),
+        ]
+        sent = [await self._producer.send(topic, value, key=key) for topic, value, key in messages]
         for outcome in await asyncio.gather(*sent, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -39,9 +38,8 @@ class Emitter:
 
 def _score(score: Score) -> bytes:
     sentiment = score.sentiment
-    return orjson.dumps(
+    return wire_schema("score").encode(
         {
-            "schema": "finsentry.score/1",
             "score_id": score.score_id,
             "document_id": score.document_id,
             "content_digest": score.content_digest.hex(),
@@ -49,12 +47,9 @@ def _score(score: Score) -> bytes:
             "source": score.source,
             "kind": score.kind,
             "published_at": score.published_at,
+            "updated_at": score.updated_at,
             "scored_at": score.scored_at,
-            "sentiment": {
-                "negative": sentiment.negative,
-                "neutral": sentiment.neutral,
-                "positive": sentiment.positive,
-            },
+            "sentiment": {label: getattr(sentiment, label) for label in LABELS},
             "polarity": sentiment.polarity,
             "model_version": score.model_version,
             "directory_version": score.directory_version,
@@ -62,11 +57,21 @@ def _score(score: Score) -> bytes:
     )
 
 
-def _envelope(message: Message, dead_letter: DeadLetter) -> bytes:
-    payload = message.value or b""
-    return orjson.dumps(
+def _retraction(retraction: Retraction) -> bytes:
+    return wire_schema("retraction").encode(
         {
-            "schema": "finsentry.dead-letter/1",
+            "document_id": retraction.document_id,
+            "content_digest": retraction.content_digest.hex(),
+            "source": retraction.source,
+            "updated_at": retraction.updated_at,
+        }
+    )
+
+
+def _dead_letter(message: Message, dead_letter: DeadLetter) -> bytes:
+    payload = message.value or b""
+    return wire_schema("dead-letter").encode(
+        {
             "topic": message.topic,
             "partition": message.partition,
             "offset": message.offset,

@@ -3,14 +3,13 @@ that meet on the same rows wait for each other instead of dead-locking."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stream_worker.domain.documents import Document
-from stream_worker.domain.scores import Revision, Score
+from stream_worker.domain.documents import Retraction, Revision
+from stream_worker.domain.scores import Score
 from stream_worker.domain.sentiment import Sentiment
 from stream_worker.storage import bulk, schema
 
@@ -20,7 +19,7 @@ Position = tuple[str, int, int]
 _POSITION = ("topic", "partition", "kafka_offset")
 _REVISION = ("document_id", "content_digest")
 _DOCUMENT = (
-    *_REVISION,
+    *(*_REVISION, "is_retraction"),
     *("source", "source_id", "kind", "url", "title", "body", "author", "language"),
     *("published_at", "updated_at", "received_at", "unscored_reason"),
 )
@@ -62,30 +61,23 @@ async def known_revisions(connection: AsyncConnection, revisions: Iterable[Revis
     return {(document_id, content) for document_id, content in rows}
 
 
-async def insert_documents(
-    connection: AsyncConnection, rows: Sequence[tuple[Document, str | None, datetime, str | None]]
-) -> set[Revision]:
-    """Insert (document, identified language, received_at, unscored reason) and mark them; returns the ones inserted.
+async def insert_revisions(connection: AsyncConnection, rows: Sequence[bulk.Row]) -> set[Revision]:
+    """Insert rows in the order of `_DOCUMENT` and mark their documents; returns the revisions inserted.
 
     A revision that another transaction is inserting is waited for, then left alone.
     """
-    ordered = sorted(rows, key=lambda row: (row[0].document_id, row[0].content_digest))
-    inserted = await _insert(
-        connection,
-        schema.documents,
-        _DOCUMENT,
-        [
-            (
-                *(d.document_id, d.content_digest, d.source, d.source_id, d.kind, d.url, d.title, d.body, d.author),
-                *(language or d.language, d.published_at, d.updated_at, received_at, unscored_reason),
-            )
-            for d, language, received_at, unscored_reason in ordered
-        ],
-        returning=_REVISION,
-    )
+    ordered = sorted(rows, key=lambda row: (row[0], row[1]))
+    inserted = await _insert(connection, schema.documents, _DOCUMENT, ordered, returning=_REVISION)
     revisions = {(document_id, content) for document_id, content in inserted}
     await _insert(connection, schema.dirty_marks, ("document_id",), [(document_id,) for document_id, _ in revisions])
     return revisions
+
+
+async def erased_documents(connection: AsyncConnection, document_ids: Sequence[str]) -> set[str]:
+    """Those of the documents whose text was erased, and must not be stored again."""
+    keys = [(document_id,) for document_id in document_ids]
+    rows = await _select(connection, schema.erasures, ("document_id",), ("document_id",), keys)
+    return {document_id for (document_id,) in rows}
 
 
 async def insert_mentions(connection: AsyncConnection, rows: Sequence[bulk.Row]) -> None:
@@ -126,7 +118,7 @@ async def champion_scores(connection: AsyncConnection, revisions: Sequence[Revis
     rows = await connection.execute(
         text(
             "SELECT s.score_id, s.document_id, s.content_digest, s.instrument_id, s.negative, s.neutral, s.positive,"
-            " s.model_version, s.directory_version, d.source, d.kind, s.published_at, s.scored_at"
+            " s.model_version, s.directory_version, d.source, d.kind, s.published_at, d.updated_at, s.scored_at"
             " FROM unnest(CAST(:documents AS text[]), CAST(:digests AS bytea[])) AS w(document_id, content_digest)"
             " JOIN scores s USING (document_id, content_digest) JOIN documents d USING (document_id, content_digest)"
             " WHERE s.role = 'champion' ORDER BY s.score_id"
@@ -145,10 +137,18 @@ async def champion_scores(connection: AsyncConnection, revisions: Sequence[Revis
             source=row.source,
             kind=row.kind,
             published_at=row.published_at,
+            updated_at=row.updated_at,
             scored_at=row.scored_at,
         )
         for row in rows
     ]
+
+
+async def retractions(connection: AsyncConnection, revisions: Sequence[Revision]) -> list[Retraction]:
+    """Those of the revisions that are retractions, to be published again."""
+    columns = (*_REVISION, "source", "updated_at", "is_retraction")
+    rows = await _select(connection, schema.documents, _REVISION, columns, revisions)
+    return [Retraction(*values) for *values, is_retraction in rows if is_retraction]
 
 
 async def dead_letters_at(connection: AsyncConnection, positions: Sequence[Position]) -> list[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from stream_worker.domain.documents import raw_text
 from stream_worker.domain.sentiment import Sentiment
 from stream_worker.errors import Unavailable
 from stream_worker.settings import Clock
-from stream_worker.storage.schema import IS_CURRENT
+from stream_worker.storage.schema import IS_SHOWN
 from stream_worker.storage.views import (
     InstrumentDocument,
     InstrumentHistory,
@@ -43,7 +43,7 @@ _DOCUMENTS = text(f"""
         SELECT d.*, s.model_version, s.negative, s.neutral, s.positive
         FROM scores s JOIN documents d ON d.document_id = s.document_id AND d.content_digest = s.content_digest
         WHERE s.instrument_id = :instrument AND s.role = 'champion' AND d.kind = ANY(:kinds)
-        AND s.published_at > :since AND s.published_at <= :now AND {IS_CURRENT}
+        AND s.published_at > :since AND s.published_at <= :now AND {IS_SHOWN}
         ORDER BY s.published_at DESC, d.document_id LIMIT :at_most
     )
     SELECT shown.*, w.negative AS whole_negative, w.neutral AS whole_neutral, w.positive AS whole_positive, (

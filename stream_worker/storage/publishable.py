@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stream_worker.domain.documents import raw_text
 from stream_worker.domain.sentiment import LABELS
-from stream_worker.storage.schema import IS_CURRENT
+from stream_worker.storage.schema import IS_SHOWN
 
 State = dict[str, Any]
 
@@ -41,7 +41,7 @@ _FEED = text(f"""
     ) AS instruments
     FROM documents d LEFT JOIN scores w ON w.document_id = d.document_id AND w.content_digest = d.content_digest
         AND w.role = 'champion' AND w.instrument_id = ''
-    WHERE d.published_at <= :now AND {IS_CURRENT}
+    WHERE d.published_at <= :now AND {IS_SHOWN}
     ORDER BY d.published_at DESC, d.received_at DESC, d.document_id LIMIT :rows
 """)  # noqa: S608 - a constant of ours
 

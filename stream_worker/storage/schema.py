@@ -2,7 +2,9 @@
 
 receipts        what became of each Kafka message, one row per (topic, partition, offset)
 dead_letters    the bytes of the messages that could not become documents
-documents       one row per revision: (document_id, content_digest); the current one is the highest
+documents       one row per revision: (document_id, content_digest); the current one is the highest. A retraction is
+                a revision without text
+erasures        documents whose text was erased, and must not come back
 mentions        spans of a revision that name something
 scores          sentiment of a revision ('' = the document as a whole) or of an instrument in it
 dirty_marks     revisions whose windows have not been recomputed since they came
@@ -57,7 +59,7 @@ receipts = Table(
     Column("reason", Text, comment="of a dead letter"),
     Column("batch_id", Text, nullable=False),
     Column("received_at", Timestamp, nullable=False),
-    CheckConstraint("outcome IN ('accepted', 'duplicate', 'dead_letter')", name="outcome"),
+    CheckConstraint("outcome IN ('accepted', 'duplicate', 'dead_letter', 'erased')", name="outcome"),
     CheckConstraint(
         "CASE WHEN outcome = 'dead_letter' THEN reason IS NOT NULL AND document_id IS NULL AND content_digest IS NULL"
         " ELSE reason IS NULL AND document_id IS NOT NULL AND content_digest IS NOT NULL END",
@@ -78,6 +80,7 @@ dead_letters = Table(
     Column("payload", LargeBinary, comment="the message's bytes; null for a message without a value"),
     Column("received_at", Timestamp, nullable=False),
     Column("replayed_at", Timestamp),
+    Column("erased_at", Timestamp, comment="since when key, payload and detail are gone"),
     Index(None, "received_at"),
 )
 
@@ -86,21 +89,39 @@ documents = Table(
     metadata,
     Column("document_id", Text, primary_key=True),
     Column("content_digest", LargeBinary, primary_key=True, comment="BLAKE2b-128 of the revision's content"),
+    Column("is_retraction", Boolean, nullable=False, server_default=text("false")),
+    Column("lane", Text, nullable=False, server_default=text("'live'"), comment="of the topic it came on"),
     Column("source", Text, nullable=False),
     Column("source_id", Text),
-    Column("kind", Text, nullable=False),
+    Column("kind", Text),
     Column("url", Text),
     Column("title", Text),
     Column("body", Text, comment="or the only text, of a document without title"),
     Column("author", Text),
     Column("language", Text),
-    Column("published_at", Timestamp, nullable=False),
+    Column("published_at", Timestamp),
     Column("updated_at", Timestamp),
     Column("received_at", Timestamp, nullable=False),
     Column("unscored_reason", Text),
+    Column("erased_at", Timestamp, comment="since when source_id, url, title, body and author are gone"),
     CheckConstraint("kind IN ('news', 'comment')", name="kind"),
+    CheckConstraint("lane IN ('live', 'backfill')", name="lane"),
+    CheckConstraint(
+        "CASE WHEN is_retraction THEN updated_at IS NOT NULL AND num_nonnulls(title, body) = 0"
+        " ELSE kind IS NOT NULL AND published_at IS NOT NULL"
+        " AND (num_nonnulls(title, body) > 0 OR erased_at IS NOT NULL) END",
+        name="says_something",
+    ),
     Index(None, "published_at"),
     Index(None, "received_at"),
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("erased_at", Timestamp, nullable=False),
+    Column("reason", Text, nullable=False, comment="who asked, and why: what an auditor wants to know"),
 )
 
 _REVISION = ("document_id", "content_digest")
@@ -117,7 +138,7 @@ mentions = Table(
     Column("content_digest", LargeBinary, primary_key=True),
     Column("span_start", Integer, primary_key=True, comment="code points of the raw text"),
     Column("span_end", Integer, primary_key=True),
-    Column("surface", Text, nullable=False),
+    Column("surface", Text, nullable=False, comment="'' where it was erased"),
     Column("entity_type", Text),
     Column("instrument_id", Text),
     Column("matched_by", Text),
@@ -202,9 +223,13 @@ model_versions = Table(
 )
 
 #: SQL that holds for rows `d` of documents that are the current revision of their document: the one with the highest
-#: time of change, then digest. An unscored revision that is current takes its document out of the windows.
+#: time of change, then a retraction, then the highest digest. A current revision without a score (a retraction, or an
+#: unscored one) takes its document out of the windows.
 IS_CURRENT = """NOT EXISTS (
     SELECT FROM documents newer WHERE newer.document_id = d.document_id
-    AND (coalesce(newer.updated_at, newer.published_at), newer.content_digest)
-        > (coalesce(d.updated_at, d.published_at), d.content_digest)
+    AND (coalesce(newer.updated_at, newer.published_at), newer.is_retraction, newer.content_digest)
+        > (coalesce(d.updated_at, d.published_at), d.is_retraction, d.content_digest)
 )"""
+
+#: SQL that holds for rows `d` of documents that a screen may show.
+IS_SHOWN = f"""NOT d.is_retraction AND d.erased_at IS NULL AND {IS_CURRENT}"""

@@ -18,19 +18,21 @@ async def documents_have_one_accepted_receipt(deployment: Deployment) -> Violati
 async def mentions_lie_in_the_text(deployment: Deployment) -> Violations:
     """Every mention's span lies inside the raw text, and its surface is what stands there.
 
-    Raw text: the title, the body, or both with a line break between them. Offsets count code points from 0.
+    Raw text: the title, the body, or both with a line break between them. Offsets count code points from 0. Of an
+    erased text neither is left.
     """
     return await deployment.snapshot.violations("""
         WITH texts AS (
             SELECT document_id, content_digest,
                 CASE WHEN title IS NOT NULL AND body IS NOT NULL THEN title || E'\\n' || body
-                ELSE coalesce(title, body, '') END AS raw
+                ELSE coalesce(title, body, '') END AS raw, erased_at IS NOT NULL AS erased
             FROM documents
         )
         SELECT m.document_id, m.content_digest, m.span_start, m.span_end, m.surface, char_length(t.raw) AS text_length
         FROM mentions m LEFT JOIN texts t USING (document_id, content_digest)
-        WHERE t.raw IS NULL OR m.span_start < 0 OR m.span_end <= m.span_start OR m.span_end > char_length(t.raw)
-            OR m.surface <> substring(t.raw FROM m.span_start + 1 FOR greatest(m.span_end - m.span_start, 0))
+        WHERE t.raw IS NULL OR m.span_start < 0 OR m.span_end <= m.span_start
+            OR (NOT t.erased AND (m.span_end > char_length(t.raw)
+                OR m.surface <> substring(t.raw FROM m.span_start + 1 FOR greatest(m.span_end - m.span_start, 0))))
     """)
 
 

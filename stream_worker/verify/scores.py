@@ -5,14 +5,15 @@ from stream_worker.verify.report import Violations
 
 
 async def documents_are_scored_once(deployment: Deployment) -> Violations:
-    """Every document revision has exactly one champion score of its own, or a reason why it is unscored."""
+    """Every document revision has exactly one champion score of its own, or a reason why not; retractions have none."""
     return await deployment.snapshot.violations("""
         SELECT d.document_id, d.content_digest, count(s.score_id) AS champion_scores
         FROM documents d
         LEFT JOIN scores s ON s.document_id = d.document_id AND s.content_digest = d.content_digest
             AND s.role = 'champion' AND s.instrument_id = ''
         WHERE d.unscored_reason IS NULL
-        GROUP BY d.document_id, d.content_digest HAVING count(s.score_id) <> 1
+        GROUP BY d.document_id, d.content_digest
+        HAVING count(s.score_id) <> CASE WHEN d.is_retraction THEN 0 ELSE 1 END
     """)
 
 

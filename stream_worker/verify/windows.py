@@ -24,13 +24,13 @@ _EXPECTED = """
         sum(abs(s.positive - s.negative)) AS polarity_size,
         sum((s.positive - s.negative) ^ 2) AS polarity_square_sum
     FROM (
-        SELECT DISTINCT ON (document_id) document_id, content_digest, kind, unscored_reason,
+        SELECT DISTINCT ON (document_id) document_id, content_digest, kind, unscored_reason, is_retraction,
             date_trunc('minute', published_at, 'UTC') AS minute
         FROM documents
-        ORDER BY document_id, coalesce(updated_at, published_at) DESC, content_digest DESC
+        ORDER BY document_id, coalesce(updated_at, published_at) DESC, is_retraction DESC, content_digest DESC
     ) AS c
     JOIN scores s USING (document_id, content_digest)
-    WHERE s.role = 'champion' AND c.unscored_reason IS NULL
+    WHERE s.role = 'champion' AND c.unscored_reason IS NULL AND NOT c.is_retraction
     GROUP BY s.instrument_id, c.kind, c.minute
 """
 
@@ -38,7 +38,8 @@ _EXPECTED = """
 async def windows_equal_a_recomputation(deployment: Deployment) -> Violations:
     """Every window without a pending mark is what its documents' current revisions say; none is missing or left over.
 
-    Current is the revision with the highest time of change, then digest; an unscored one takes its document out.
+    Current is the revision with the highest time of change, then a retraction, then the highest digest; a retraction or
+    an unscored one takes its document out.
     """
     return await deployment.snapshot.violations(
         f"""

@@ -7,15 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_worker.domain.documents import Document, Reason, decode, message_digest
+from stream_worker.domain.documents import Document, decode, message_digest
+from stream_worker.domain.refusals import Reason
 from stream_worker.errors import InvalidDocument
+from tests.decoding import document_in
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GOOD = {"source": "wire", "kind": "news", "published_at": "2026-11-24T10:00:00Z", "title": "Profit up"}
 
 
 def _decode(**fields: object) -> Document:
-    return decode(orjson.dumps(GOOD | fields), NOW)
+    return document_in(orjson.dumps(GOOD | fields), NOW)
 
 
 @pytest.mark.parametrize(

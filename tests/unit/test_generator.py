@@ -11,6 +11,7 @@ from stream_worker.domain.documents import Document, Kind, decode
 from stream_worker.errors import InvalidDocument
 from stream_worker.ingest.due import Due
 from stream_worker.ingest.generator import Company, generate
+from tests.decoding import document_in
 
 START = datetime(2026, 3, 4, 12, tzinfo=UTC)
 COMPANIES = [Company("Apple", "AAPL"), Company("Boeing", "BA"), Company("Ford", "F"), Company("Intel", "INTC")]
@@ -24,7 +25,7 @@ def _documents(messages: list[Due]) -> list[Document]:
     documents = []
     for message in messages:
         try:
-            documents.append(decode(message.value, START + timedelta(seconds=message.after_seconds)))
+            documents.append(document_in(message.value, START + timedelta(seconds=message.after_seconds)))
         except InvalidDocument:
             continue
     return documents
@@ -74,7 +75,7 @@ def test_documents_are_dated_just_before_they_are_published(messages: list[Due])
     delays = []
     for message in messages:
         try:
-            document = decode(message.value, START + timedelta(days=1))
+            document = document_in(message.value, START + timedelta(days=1))
         except InvalidDocument:
             continue
         newest = document.updated_at or document.published_at

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stream_worker.domain.documents import Reason, decode
+from stream_worker.domain.documents import decode
+from stream_worker.domain.refusals import Reason
 from stream_worker.errors import InvalidDocument
 from stream_worker.ingest.junk import KINDS, encode, junk
 from stream_worker.ingest.topics import MAX_MESSAGE_BYTES
+from tests.decoding import document_in
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 GOOD = {
@@ -40,7 +42,7 @@ EXPECTED = {
 
 
 def test_the_document_that_junk_is_made_of_is_good() -> None:
-    assert decode(encode(GOOD), NOW).title == GOOD["title"]
+    assert document_in(encode(GOOD), NOW).title == GOOD["title"]
 
 
 def test_every_kind_has_an_expected_reason() -> None:

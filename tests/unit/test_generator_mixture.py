@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stream_worker.domain.documents import decode
 from stream_worker.errors import ConfigurationError, InvalidDocument
 from stream_worker.ingest.junk import KINDS, encode
 from stream_worker.ingest.mixture import mix
+from tests.decoding import document_in
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -35,7 +35,7 @@ def test_decoding_every_line_finds_exactly_the_counts() -> None:
     found: Counter[str] = Counter()
     for line in lines:
         try:
-            document = decode(line, NOW)
+            document = document_in(line, NOW)
         except InvalidDocument:
             found["dead_letter"] += 1
             continue
@@ -60,7 +60,7 @@ def test_repeats_and_corrections_come_after_their_originals() -> None:
     seen: set[bytes] = set()
     urls: set[str | None] = set()
     for line in lines:
-        document = decode(line, NOW)
+        document = document_in(line, NOW)
         if document.updated_at is not None:
             assert document.url in urls
             assert document.updated_at > document.published_at

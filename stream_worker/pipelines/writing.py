@@ -1,0 +1,193 @@
+"""A batch into Postgres: what was decoded and assessed, as rows, in one transaction."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from stream_worker.domain.refusals import Reason
+from stream_worker.domain.scores import Score, score_id
+from stream_worker.errors import TooManyDeadLetters, Unavailable
+from stream_worker.pipelines.assess import Assessor
+from stream_worker.pipelines.batch import DeadLetter, Emissions, Item
+from stream_worker.storage import batches
+from stream_worker.storage.bulk import Row
+from stream_worker.storage.engine import is_data_error
+from stream_worker.storage.schema import WHOLE
+
+_log = structlog.get_logger(__name__)
+
+
+class _Erased(Exception):
+    """The transaction has inserted revisions of documents that were erased; it is rolled back."""
+
+    def __init__(self, document_ids: set[str]) -> None:
+        super().__init__(document_ids)
+        self.document_ids = document_ids
+
+
+class BatchWriter:
+    """Writes the items of batches. Doing it again changes nothing: receipts and revisions are inserted once.
+
+    Raises what `is_passing` knows as passing, TooManyDeadLetters where the database refuses document after document,
+    and Unavailable where another worker has just written the same messages.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        assessor: Assessor,
+        *,
+        now: Callable[[], datetime],
+        code_version: str,
+        refusal_limit: int,
+    ) -> None:
+        self._engine = engine
+        self._assessor = assessor
+        self._now = now
+        self._code_version = code_version
+        self._refusal_limit = refusal_limit
+        self._refused_in_a_row = 0
+
+    async def write(self, batch_id: str, items: list[Item]) -> Emissions:
+        """Write the items in one transaction, or, where a row is refused, in as few as keep the good ones."""
+        if not items:
+            return Emissions()
+        try:
+            emissions, accepted = await self._write_once(batch_id, items)
+            if accepted:
+                self._refused_in_a_row = 0
+            _log_committed(batch_id, emissions, accepted, len(items))
+            return emissions
+        except (DBAPIError, UnicodeEncodeError, OverflowError) as error:
+            if not is_data_error(error):
+                raise
+            if len(items) == 1:
+                return await self._bury(batch_id, items[0], error)
+        middle = len(items) // 2
+        emissions = await self.write(batch_id, items[:middle])
+        emissions.extend(await self.write(batch_id, items[middle:]))
+        return emissions
+
+    async def _write_once(self, batch_id: str, items: Sequence[Item]) -> tuple[Emissions, list[str]]:
+        """One transaction; once more without them where it met documents that were erased."""
+        while True:
+            try:
+                async with self._engine.begin() as connection:
+                    return await self._insert(connection, batch_id, items)
+            except _Erased as met:
+                for item in items:
+                    item.erased |= item.document is not None and item.document.document_id in met.document_ids
+
+    async def _bury(self, batch_id: str, item: Item, error: Exception) -> Emissions:
+        """The one message whose row the database refused becomes a dead letter; a second refusal is a bug."""
+        if item.dead_letter is not None:
+            raise error
+        self._refused_in_a_row += 1
+        if self._refusal_limit and self._refused_in_a_row >= self._refusal_limit:
+            raise TooManyDeadLetters(
+                f"The database refused {self._refused_in_a_row} documents in a row, the last one: {error}. Look at the "
+                "database's encoding and constraints; FINSENTRY_DEAD_LETTER_LIMIT=0 dead-letters them all."
+            )
+        detail = str(getattr(error, "orig", error)).replace("\0", "\\0").encode("utf-8", "replace").decode()
+        item.document = item.retraction = item.assessment = None
+        item.dead_letter = DeadLetter(Reason.DATABASE_REFUSED, detail[:500])
+        return await self.write(batch_id, [item])
+
+    async def _insert(
+        self, connection: AsyncConnection, batch_id: str, items: Sequence[Item]
+    ) -> tuple[Emissions, list[str]]:
+        """Returns what to emit, and the ids of the documents accepted, once the transaction is committed."""
+        now = self._now()
+        candidates = {item.revision: item for item in reversed(items) if item.is_new}
+        inserted = await batches.insert_revisions(
+            connection, [_revision_row(item, now) for item in candidates.values()]
+        )
+        # Read after the insert: who erases a document waits for every writer that has come so far (`storage.erasure`).
+        document_ids = [item.document.document_id for item in candidates.values() if item.document is not None]
+        if erased := await batches.erased_documents(connection, document_ids):
+            raise _Erased(erased)
+        accepted = [item for item in items if item.revision in inserted and candidates.get(item.revision) is item]
+        scores = [score for item in accepted for score in self._scores(item, now)]
+        await batches.insert_mentions(connection, [row for item in accepted for row in self._mention_rows(item)])
+        await batches.insert_scores(connection, scores, self._code_version)
+        dead = [(item.message, item.dead_letter) for item in items if item.dead_letter is not None]
+        await batches.insert_dead_letters(
+            connection, [(*m.position, d.reason, d.detail, m.key, m.value, now) for m, d in dead]
+        )
+        accepted_positions = {item.message.position for item in accepted}
+        receipts = [_receipt_row(item, item.message.position in accepted_positions, batch_id, now) for item in items]
+        if len(await batches.insert_receipts(connection, receipts)) < len(receipts):
+            raise Unavailable("Another worker holds this partition and has just written the same messages.")
+        retractions = [item.retraction for item in accepted if item.retraction is not None]
+        return Emissions(scores, retractions, dead), [item.revision[0] for item in accepted if item.revision]
+
+    def _scores(self, item: Item, now: datetime) -> list[Score]:
+        document, assessment = item.document, item.assessment
+        if document is None or assessment is None or assessment.sentiment is None:
+            return []
+        model_version = self._assessor.model_version
+        return [
+            Score(
+                score_id=score_id(document.revision, instrument_id, model_version),
+                document_id=document.document_id,
+                content_digest=document.content_digest,
+                instrument_id=instrument_id,
+                sentiment=sentiment,
+                model_version=model_version,
+                directory_version=self._assessor.directory_version,
+                source=document.source,
+                kind=document.kind,
+                published_at=document.published_at,
+                updated_at=document.updated_at,
+                scored_at=now,
+            )
+            for instrument_id, sentiment in ((WHOLE, assessment.sentiment), *assessment.instruments.items())
+        ]
+
+    def _mention_rows(self, item: Item) -> list[tuple[object, ...]]:
+        if item.revision is None or item.assessment is None:
+            return []
+        directory_version = self._assessor.directory_version
+        return [
+            (
+                *(*item.revision, m.span.start, m.span.end, m.text, m.type, m.instrument_id, m.matched_by),
+                directory_version,
+                *((s.negative, s.neutral, s.positive) if s is not None else (None, None, None)),
+            )
+            for m, s in item.assessment.mentions
+        ]
+
+
+def _revision_row(item: Item, now: datetime) -> Row:
+    """In the order of the columns of `batches.insert_revisions`."""
+    d = item.document
+    if d is not None and item.assessment is not None:
+        a = item.assessment
+        return (
+            *(d.document_id, d.content_digest, False, d.source, d.source_id, d.kind, d.url, d.title, d.body, d.author),
+            *(a.language or d.language, d.published_at, d.updated_at, now, a.unscored_reason),
+        )
+    r = item.retraction
+    assert r is not None
+    nothing = (None,) * 6
+    return (r.document_id, r.content_digest, True, r.source, *nothing, None, None, r.updated_at, now, None)
+
+
+def _receipt_row(item: Item, accepted: bool, batch_id: str, now: datetime) -> tuple[object, ...]:
+    if item.dead_letter is not None:
+        return (*item.message.position, item.digest, "dead_letter", None, None, item.dead_letter.reason, batch_id, now)
+    assert item.revision is not None
+    outcome = "accepted" if accepted else "erased" if item.erased else "duplicate"
+    return (*item.message.position, item.digest, outcome, *item.revision, None, batch_id, now)
+
+
+def _log_committed(batch_id: str, emissions: Emissions, accepted: list[str], messages: int) -> None:
+    log = _log.bind(batch_id=batch_id)
+    log.info("committed", messages=messages, accepted=len(accepted), dead_letters=len(emissions.dead_letters))
+    log.debug("accepted", document_ids=accepted)
+    for message, dead_letter in emissions.dead_letters:
+        where = {"topic": message.topic, "partition": message.partition, "offset": message.offset}
+        log.info("dead letter", **where, reason=dead_letter.reason, detail=dead_letter.detail)
