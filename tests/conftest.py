@@ -101,7 +101,7 @@ def database_url(postgres: Postgres) -> Iterator[str]:
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     """A database with the schema and no rows."""
-    engine = create_engine(Settings(database_url=SecretStr(database_url)).require_database_url(), pool_size=2)
+    engine = create_engine(Settings(database_url=SecretStr(database_url)).require_database_url(), pool_size=3)
     await upgrade(engine)
     yield engine
     await engine.dispose()

@@ -44,6 +44,8 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("monitor", "service", "Keep windows and the live state up to date until stopped."),
     LazyCommand("replay", "replay", "Publish a file's lines, or generated headlines, as documents."),
     LazyCommand("score", "service", "Score lines of JSON from standard input, without any server."),
+    LazyCommand("show", "documents", "Print all that is stored of one document."),
+    LazyCommand("erase", "documents", "Remove the text of one document for good."),
     LazyCommand("dead-letters", "dead_letters", "List or replay messages that could not become documents."),
     LazyCommand("verify", "verify", "Prove that nothing was lost and nothing counted twice."),
 )

@@ -122,6 +122,7 @@ class _Done:
 
 async def _next_letters(connection: AsyncConnection, chosen: Chosen, last: Position | None) -> list[_Letter]:
     query = _where(select(*_POSITION, dead_letters.c.message_key, dead_letters.c.payload), chosen)
+    query = query.where(dead_letters.c.erased_at.is_(None))
     if not chosen.positions:
         query = query.where(dead_letters.c.replayed_at.is_(None))
     if last is not None:

@@ -79,7 +79,8 @@ class BatchWriter:
                     return await self._insert(connection, batch_id, items)
             except _Erased as met:
                 for item in items:
-                    item.erased |= item.document is not None and item.document.document_id in met.document_ids
+                    if item.is_new and item.document is not None:
+                        item.erased = item.document.document_id in met.document_ids
 
     async def _bury(self, batch_id: str, item: Item, error: Exception) -> Emissions:
         """The one message whose row the database refused becomes a dead letter; a second refusal is a bug."""

@@ -45,3 +45,19 @@ async def mentions_carry_probabilities(deployment: Deployment) -> Violations:
             OR NOT (negative BETWEEN 0 AND 1 AND neutral BETWEEN 0 AND 1 AND positive BETWEEN 0 AND 1
                 AND abs(negative + neutral + positive - 1) < 1e-3)
     """)
+
+
+async def erased_documents_keep_no_text(deployment: Deployment) -> Violations:
+    """Of an erased document no text, name or mention is left, and none has come back."""
+    return await deployment.snapshot.violations("""
+        SELECT * FROM (
+            SELECT d.document_id, d.content_digest, d.erased_at, e.document_id IS NOT NULL AS has_erasure,
+                num_nonnulls(d.source_id, d.url, d.title, d.body, d.author) AS texts, (
+                    SELECT count(*) FROM mentions m WHERE m.surface <> ''
+                    AND (m.document_id, m.content_digest) = (d.document_id, d.content_digest)
+                ) AS mentions
+            FROM documents d LEFT JOIN erasures e USING (document_id)
+            WHERE e.document_id IS NOT NULL OR d.erased_at IS NOT NULL
+        ) AS found
+        WHERE texts > 0 OR mentions > 0 OR NOT has_erasure
+    """)

@@ -38,12 +38,12 @@ async def receipts_digest_their_messages(deployment: Deployment) -> Violations:
 
 
 async def dead_letters_keep_the_bytes(deployment: Deployment) -> Violations:
-    """Every dead letter's payload has the digest of its receipt."""
+    """Every dead letter's payload has the digest of its receipt, unless it was erased."""
     count, examples = 0, list[dict[str, Any]]()
     rows = deployment.snapshot.stream("""
         SELECT topic, partition, kafka_offset, r.message_digest, d.payload
         FROM dead_letters d JOIN receipts r USING (topic, partition, kafka_offset)
-        WHERE r.outcome = 'dead_letter' ORDER BY topic, partition, kafka_offset
+        WHERE r.outcome = 'dead_letter' AND d.erased_at IS NULL ORDER BY topic, partition, kafka_offset
     """)
     async for row in rows:
         digest = _digest(row["payload"])

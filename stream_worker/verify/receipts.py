@@ -86,6 +86,15 @@ async def duplicates_have_originals(deployment: Deployment) -> Violations:
     """)
 
 
+async def erased_receipts_have_erasures(deployment: Deployment) -> Violations:
+    """Every message that was not stored because its document was erased points to that erasure."""
+    return await deployment.snapshot.violations("""
+        SELECT r.topic, r.partition, r.kafka_offset, r.document_id
+        FROM receipts r LEFT JOIN erasures e USING (document_id)
+        WHERE r.outcome = 'erased' AND e.document_id IS NULL
+    """)
+
+
 async def dead_letters_match_receipts(deployment: Deployment) -> Violations:
     """Every dead-letter receipt has its row of dead_letters and the other way round, with equal reasons."""
     return await deployment.snapshot.violations("""

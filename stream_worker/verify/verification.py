@@ -19,7 +19,9 @@ CHECKS: tuple[Check, ...] = (
     receipts.accepted_receipts_have_documents,
     documents.documents_have_one_accepted_receipt,
     receipts.duplicates_have_originals,
+    receipts.erased_receipts_have_erasures,
     receipts.dead_letters_match_receipts,
+    documents.erased_documents_keep_no_text,
     documents.mentions_lie_in_the_text,
     documents.mentions_carry_probabilities,
     scores.documents_are_scored_once,
@@ -41,6 +43,8 @@ _COUNTS = f"""
     UNION ALL SELECT 'dead letters', count(*) FROM dead_letters
     UNION ALL SELECT 'documents', count(DISTINCT document_id) FROM documents
     UNION ALL SELECT 'revisions', count(*) FROM documents
+    UNION ALL SELECT 'retractions', count(*) FROM documents WHERE is_retraction
+    UNION ALL SELECT 'erasures', count(*) FROM erasures
     UNION ALL SELECT 'revisions unscored', count(*) FROM documents WHERE unscored_reason IS NOT NULL
     UNION ALL SELECT 'mentions', count(*) FROM mentions
     UNION ALL SELECT 'scores ' || role, count(*) FROM scores GROUP BY role
@@ -50,8 +54,17 @@ _COUNTS = f"""
     UNION ALL SELECT 'model versions', count(*) FROM model_versions
 """  # noqa: S608
 _COUNTED = (
-    *("receipts accepted", "receipts duplicate", "receipts dead_letter", "dead letters"),
-    *("documents", "revisions", "revisions unscored", "mentions", "scores champion", "scores shadow"),
+    *("receipts accepted", "receipts duplicate", "receipts dead_letter", "receipts erased", "dead letters"),
+    *(
+        "documents",
+        "revisions",
+        "retractions",
+        "erasures",
+        "revisions unscored",
+        "mentions",
+        "scores champion",
+        "scores shadow",
+    ),
     *("windows", "windows with pending marks", "pending marks", "model versions"),
 )
 

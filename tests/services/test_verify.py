@@ -80,9 +80,12 @@ async def test_a_sound_deployment_has_no_violations_and_is_counted(copy: Setting
         "receipts accepted": 10,
         "receipts duplicate": 3,
         "receipts dead_letter": 2,
+        "receipts erased": 0,
         "dead letters": 2,
         "documents": 7,
         "revisions": 10,
+        "retractions": 0,
+        "erasures": 0,
         "revisions unscored": 2,
         "mentions": 7,
         "scores champion": 13,
@@ -238,7 +241,7 @@ def test_the_command_shows_violations_on_one_line_each_and_exits_1(copy: Setting
     assert "3 WRONG     mentions_lie_in_the_text" in done.stdout
     assert done.stdout.count("surface=") == 3
     assert "\x1b" not in done.stdout
-    assert "1 of 19 checks are violated." in done.stdout
+    assert "1 of 21 checks are violated." in done.stdout
 
 
 def test_the_command_prints_json_for_scripts(copy: Settings, postgres: Postgres) -> None:

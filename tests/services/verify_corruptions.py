@@ -63,6 +63,36 @@ CORRUPTIONS: dict[str, tuple[str, dict[str, int]]] = {
         "UPDATE dead_letters SET reason = 'too_deep' WHERE kafka_offset = 4",
         {"dead_letters_match_receipts": 1},
     ),
+    "a receipt that says erased, of a document that was not": (
+        "UPDATE receipts SET outcome = 'erased' WHERE partition = 0 AND kafka_offset = 3",
+        {"erased_receipts_have_erasures": 1},
+    ),
+    "a text that came back after its erasure": (
+        "INSERT INTO erasures VALUES ('comment', now(), 'asked for')",
+        {"erased_documents_keep_no_text": 1},
+    ),
+    "a text that was blanked without a tombstone": (
+        "UPDATE mentions SET surface = '' WHERE document_id = 'comment';"
+        "UPDATE documents SET title = NULL, body = NULL, erased_at = now() WHERE document_id = 'comment'",
+        {"erased_documents_keep_no_text": 1},
+    ),
+    "a retraction whose document its windows still count": (
+        "INSERT INTO documents (document_id, content_digest, is_retraction, source, updated_at, received_at)"
+        " VALUES ('comment', '\\x00', true, 'test', now(), now());"
+        "UPDATE receipts SET outcome = 'accepted', document_id = 'comment', content_digest = '\\x00'"
+        " WHERE partition = 0 AND kafka_offset = 3",
+        {"windows_equal_a_recomputation": 2},
+    ),
+    "a score of a retraction": (
+        "INSERT INTO documents (document_id, content_digest, is_retraction, source, published_at, updated_at,"
+        " received_at) SELECT document_id, '\\x00', true, source, published_at, '2000-01-01Z', now() FROM documents"
+        " WHERE document_id = 'comment';"
+        "UPDATE receipts SET outcome = 'accepted', document_id = 'comment', content_digest = '\\x00'"
+        " WHERE partition = 0 AND kafka_offset = 3;"
+        "INSERT INTO scores SELECT 'guess', document_id, '\\x00', '', 'champion', 0, 1, 0, 'model/1', 'd1', 'c1',"
+        " published_at, now() FROM documents WHERE document_id = 'comment' AND is_retraction",
+        {"documents_are_scored_once": 1},
+    ),
     "a mention outside the text": (
         "UPDATE mentions SET span_start = 1000, span_end = 1005 WHERE instrument_id = 'GOOG'",
         {"mentions_lie_in_the_text": 1},
