@@ -25,12 +25,28 @@ for command in COMMANDS:
 
 
 def main() -> None:
-    """Run the command line; errors raised on purpose become one sentence and a non-zero exit."""
+    """Run the command line; errors raised on purpose, and those of servers, become one sentence and a non-zero exit."""
     try:
         cli()
     except FinsentryError as error:
         click.echo(f"finsentry: {error}", err=True)
         sys.exit(EXIT_CONFIGURATION if isinstance(error, ConfigurationError) else 1)
+    except _server_errors() as error:
+        said = " ".join(str(getattr(error, "orig", error)).split()) or type(error).__name__
+        click.echo(
+            f"finsentry: a server did not do what was asked: {said}. `finsentry status` says which answer.", err=True
+        )
+        sys.exit(1)
+
+
+def _server_errors() -> tuple[type[Exception], ...]:
+    """Asked for only when something was raised: importing the clients takes its time."""
+    from aiokafka.errors import KafkaError
+    from asyncpg import InterfaceError, PostgresError
+    from redis.exceptions import RedisError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return OSError, TimeoutError, KafkaError, InterfaceError, PostgresError, RedisError, SQLAlchemyError
 
 
 if __name__ == "__main__":

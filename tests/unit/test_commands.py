@@ -1,5 +1,6 @@
 """The command line as a whole."""
 
+import os
 import subprocess
 import sys
 
@@ -36,3 +37,15 @@ def test_every_command_can_be_loaded_and_has_help(command: LazyCommand) -> None:
 def test_a_command_whose_module_does_not_exist_is_not_listed() -> None:
     assert LazyCommand("tomorrow", "no_such_module", "Not written yet.").hidden
     assert not LazyCommand("up", "stack", "Start.").hidden
+
+
+@pytest.mark.parametrize("command", [["show", "--document-id", "x"], ["dead-letters", "list"], ["migrate"]])
+def test_a_server_that_is_away_is_one_sentence(command: list[str]) -> None:
+    nowhere = {"FINSENTRY_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    done = subprocess.run(
+        [sys.executable, "-m", "stream_worker.cli", *command], env=os.environ | nowhere, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("finsentry: ")
+    assert "127.0.0.1" in done.stderr
+    assert "Traceback" not in done.stderr
