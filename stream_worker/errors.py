@@ -43,7 +43,12 @@ class InvalidDocument(FinsentryError):
 
 
 class Unavailable(FinsentryError):
-    """A server is away or overloaded; the same call may succeed later."""
+    """A server is away or overloaded; the same call may succeed later. `server` says which, for the count of retries:
+    kafka, postgres, redis, triton or other."""
+
+    def __init__(self, message: str, server: str = "other") -> None:
+        super().__init__(message)
+        self.server = server
 
 
 class ServerFailed(FinsentryError):

@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     worker_http_port: int = Field(19101, ge=0, le=65535, description="health and metrics of a worker; 0: none")
     monitor_http_port: int = Field(19102, ge=0, le=65535, description="health and metrics of a monitor; 0: none")
     feeds_http_port: int = Field(19103, ge=0, le=65535, description="health and metrics of the feeds; 0: none")
+    stuck_seconds: float = Field(
+        120.0, gt=0, description="work and no step for so long: /livez fails (waiting is a step)"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
 

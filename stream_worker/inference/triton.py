@@ -105,7 +105,7 @@ class TritonBackend:
         what = f"Triton at {self._server} did not answer for the model {model}: {error.details()}"
         if error.code() in _LASTING or _NOT_FINITE in (error.details() or ""):
             return ContractError(f"{what} ({error.code().name}).")
-        return Unavailable(f"{what} ({error.code().name}).")
+        return Unavailable(f"{what} ({error.code().name}).", "triton")
 
 
 def _request(

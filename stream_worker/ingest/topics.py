@@ -106,7 +106,7 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     except KafkaError as error:
         if not error.retriable:
             raise ConfigurationError(f"Kafka at {bootstrap} refuses: {error}.") from error
-        raise Unavailable(f"Kafka at {bootstrap} does not answer: {error}.") from error
+        raise Unavailable(f"Kafka at {bootstrap} does not answer: {error}.", "kafka") from error
     finally:
         await client.close()
 
@@ -146,7 +146,7 @@ async def _known_states(admin: AIOKafkaAdminClient, plans: tuple[TopicPlan, ...]
         if all(state.partitions for state in states):
             return states
         await asyncio.sleep(_HEARSAY_SECONDS)
-    raise Unavailable("Kafka's controller made the topics, but its brokers do not know them yet: try again.")
+    raise Unavailable("Kafka's controller made the topics, but its brokers do not know them yet: try again.", "kafka")
 
 
 def _differences(plan: TopicPlan, configs: Mapping[str, str]) -> dict[str, str]:
