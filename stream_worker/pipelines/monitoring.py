@@ -5,7 +5,7 @@ read from Postgres and put into Redis, and the notes are deleted: a crash in bet
 """
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
@@ -14,13 +14,16 @@ from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stream_worker.retry import until_available
-from stream_worker.settings import Clock, Settings
+from stream_worker.settings import Settings
 from stream_worker.storage import live, publications, publishable, windows
+from stream_worker.storage.clock import NOW, time_to_live
 from stream_worker.storage.engine import create_engine
 from stream_worker.storage.migrate import require_current
 
 MARKS_PER_TICK = 2_000
 PUBLICATIONS_PER_TICK = 500
+#: What has fallen out of the boards' span is published for so long with nothing in it, then no more.
+FADING = timedelta(hours=1)
 #: What is live grows old even when nothing comes: boards look back a span of time.
 REFRESH_SECONDS = 30.0
 REDIS_PAUSE_SECONDS = 1.0
@@ -35,6 +38,7 @@ class Monitor:
         self._engine = engine
         self._redis = redis
         self._settings = settings
+        self._span = timedelta(hours=settings.board_hours)
         self._refreshed_at = float("-inf")
 
     async def run(self) -> None:
@@ -69,7 +73,8 @@ class Monitor:
         time = asyncio.get_running_loop().time()
         if emptied or time - self._refreshed_at > REFRESH_SECONDS:
             async with self._engine.begin() as connection:
-                await publications.to_publish_everything(connection)
+                since = await _now(connection, self._settings) - self._span - FADING
+                await publications.to_publish_everything(connection, since)
             self._refreshed_at = time
         published = await self._publish_due()
         if emptied:
@@ -87,7 +92,7 @@ class Monitor:
             version = await publications.next_version(connection)
             await connection.commit()
             states = await self._states(connection, list(due), version)
-        await live.put(self._redis, states)
+        await live.put(self._redis, states, time_to_live(self._settings.clock, self._span))
         async with self._engine.begin() as connection:
             await publications.taken(connection, due)
         return len(due)
@@ -96,9 +101,7 @@ class Monitor:
         self, connection: AsyncConnection, instruments: list[str], version: int
     ) -> list[tuple[str, int, publishable.State]]:
         settings = self._settings
-        now = datetime.now(UTC)
-        if settings.clock is Clock.STREAM:
-            now = await publishable.newest_published_at(connection) or now
+        now = await _now(connection, settings)
         states = await publishable.live_states(connection, instruments, now, settings.board_hours)
         boards = await publishable.boards(connection, now, settings.board_hours)
         feed = await publishable.feed(connection, now, settings.feed_documents)
@@ -107,6 +110,11 @@ class Monitor:
             *((live.board_key(name), version, board) for name, board in boards.items()),
             (live.FEED, version, feed),
         ]
+
+
+async def _now(connection: AsyncConnection, settings: Settings) -> datetime:
+    now: datetime = (await connection.execute(NOW[settings.clock])).scalar_one()
+    return now
 
 
 async def run_monitor(settings: Settings) -> None:

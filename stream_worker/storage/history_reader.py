@@ -4,7 +4,7 @@ screens."""
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, TextClause, create_engine, text
@@ -14,6 +14,7 @@ from stream_worker.domain.documents import raw_text
 from stream_worker.domain.sentiment import Sentiment
 from stream_worker.errors import Unavailable
 from stream_worker.settings import Clock
+from stream_worker.storage.clock import NOW
 from stream_worker.storage.schema import IS_SHOWN
 from stream_worker.storage.views import (
     InstrumentDocument,
@@ -25,8 +26,6 @@ from stream_worker.storage.views import (
 
 #: No screen shows more of a text.
 SHOWN_CHARACTERS = 500
-
-_NOW = text("SELECT max(published_at) FROM documents")
 
 _TREND = text("""
     SELECT date_bin(:bin, minute, TIMESTAMPTZ '2000-01-01 00:00Z') AS start,
@@ -108,8 +107,8 @@ class HistoryReader:
         self._engine.dispose()
 
     def _now(self, connection: Connection) -> datetime:
-        newest: datetime | None = connection.scalar(_NOW) if self._clock is Clock.STREAM else None
-        return newest or datetime.now(UTC)
+        now: datetime = connection.execute(NOW[self._clock]).scalar_one()
+        return now
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:

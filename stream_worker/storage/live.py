@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,7 @@ _PUT_IF_NEWER = """
 local known = redis.call('HGET', KEYS[1], 'version')
 if known and tonumber(known) >= tonumber(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[1], 'version', ARGV[1], 'state', ARGV[2])
+if ARGV[3] == '' then redis.call('PERSIST', KEYS[1]) else redis.call('EXPIRE', KEYS[1], ARGV[3]) end
 return 1
 """
 
@@ -42,11 +44,12 @@ def board_key(name: str) -> str:
     return f"{PREFIX}board:{name}"
 
 
-async def put(client: Redis, states: Iterable[tuple[str, int, State]]) -> None:
+async def put(client: Redis, states: Iterable[tuple[str, int, State]], time_to_live: timedelta | None) -> None:
     """Write (key, version, state) triples, in one round trip; older versions than what is there change nothing."""
+    seconds = "" if time_to_live is None else str(int(time_to_live.total_seconds()))
     async with client.pipeline(transaction=False) as pipe:
         for key, version, state in states:
-            pipe.eval(_PUT_IF_NEWER, 1, key, str(version), orjson.dumps(state, default=_plain))
+            pipe.eval(_PUT_IF_NEWER, 1, key, str(version), orjson.dumps(state, default=_plain), seconds)
         await pipe.execute()
 
 

@@ -1,6 +1,7 @@
 """Publications: which instruments' live state in Redis is older than their windows, and since which version."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +14,7 @@ _NOTE = text("""
     FROM (SELECT DISTINCT unnest(CAST(:instruments AS text[])) AS instrument_id ORDER BY 1) AS ascending
     ON CONFLICT (instrument_id) DO UPDATE SET version = excluded.version
 """)
+_RECENT = text("SELECT DISTINCT instrument_id FROM windows WHERE minute > :since")
 _DUE = text("SELECT instrument_id, version FROM publications ORDER BY version LIMIT :at_most")
 _NEXT_VERSION = text("SELECT nextval('publication_version')")
 _TAKEN = text("""
@@ -27,9 +29,9 @@ async def to_publish(connection: AsyncConnection, instruments: Sequence[str]) ->
     await connection.execute(_NOTE, {"instruments": list(instruments)})
 
 
-async def to_publish_everything(connection: AsyncConnection) -> None:
-    """Note it of every instrument that has windows, and of the market."""
-    instruments = await connection.scalars(text("SELECT DISTINCT instrument_id FROM windows"))
+async def to_publish_everything(connection: AsyncConnection, since: datetime) -> None:
+    """Note it of every instrument that has windows since then, and of the market."""
+    instruments = await connection.scalars(_RECENT, {"since": since})
     await to_publish(connection, [*instruments, WHOLE])
 
 

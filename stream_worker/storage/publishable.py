@@ -46,12 +46,6 @@ _FEED = text(f"""
 """)  # noqa: S608 - a constant of ours
 
 
-async def newest_published_at(connection: AsyncConnection) -> datetime | None:
-    """The stream clock: the newest `published_at` seen; None before the first document."""
-    newest: datetime | None = await connection.scalar(text("SELECT max(published_at) FROM documents"))
-    return newest
-
-
 async def live_states(connection: AsyncConnection, instruments: list[str], now: datetime, hours: int) -> list[State]:
     """One state for each instrument, in their order, over the hours before `now`."""
     since = now - timedelta(hours=hours)

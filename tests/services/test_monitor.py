@@ -3,13 +3,15 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
-from stream_worker.settings import Settings
+from stream_worker.settings import Clock, Settings
+from stream_worker.storage.history_reader import HistoryReader, Question
 from stream_worker.storage.live import FEED, board_key, live_key
 from tests.services.deployment import Deployment, deployed, document
 
@@ -108,3 +110,28 @@ async def test_two_monitors_beside_each_other_agree_with_a_recomputation(deploym
     await deployment.until("SELECT count(*) FROM dirty_marks", 0)
     assert await deployment.value("SELECT sum(documents) FROM windows WHERE instrument_id = ''") == 600
     assert await deployment.value("SELECT sum(documents) FROM windows WHERE instrument_id = 'apple'") == 600
+
+
+@pytest.mark.parametrize("clock", list(Clock))
+async def test_one_clock_rules_live_state_its_time_to_live_and_the_history(
+    deployment: Deployment, redis: Redis, clock: Clock
+) -> None:
+    await deployment.send([document("Apple profit soars", id=str(n), published_at=MINUTE) for n in range(3)])
+    await deployment.send([document("Apple loss", id="day before", published_at="2020-03-01T10:14:00Z")])
+    await deployment.until("SELECT count(*) FROM receipts", 4)
+    await deployment.start("monitor", clock=clock)
+    apple = await _state(redis, live_key("apple"))
+    history = HistoryReader(deployment.settings.require_database_url(), clock)
+    day = Question("apple", timedelta(days=1), timedelta(minutes=5))
+    shown = await asyncio.to_thread(history.history, day, 10)
+    history.close()
+    if clock is Clock.STREAM:
+        assert apple["documents"] == 3
+        assert (await _state(redis, FEED))["as_of"].startswith("2020-03-02T10:15:00")
+        assert shown.as_of == datetime(2020, 3, 2, 10, 15, tzinfo=UTC)
+        assert len(shown.documents) == 3
+        assert await redis.ttl(live_key("apple")) == -1
+    else:
+        assert apple["documents"] == 0
+        assert shown.documents == ()
+        assert 23 * 3600 < await redis.ttl(live_key("apple")) <= 24 * 3600

@@ -4,9 +4,12 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
+from stream_worker.domain.wire import Name, wire_schema
 from stream_worker.settings import Settings
 from tests.services.deployment import Deployment, deployed, document
 
@@ -57,6 +60,32 @@ async def test_bad_messages_become_dead_letters_and_the_rest_of_their_batch_goes
         )
         == 8
     )
+
+
+async def test_a_foreign_producer_is_served_and_what_leaves_follows_the_schemas(deployment: Deployment) -> None:
+    """Plain aiokafka: no key, compressed, headers, fields that nobody knows, and a version that is still to come."""
+    bootstrap = deployment.settings.require_kafka_bootstrap()
+    messages = [
+        document("Apple profit soars", id="1", ticker_hint="AAPL", nested={"list": [1, {"deep": None}]}),
+        document("Loss", id="2", schema="finsentry.document/1.9"),
+        document("Gewinn", id="3", schema="finsentry.document/2"),
+        document("", id="1", op="retract", title=None, updated_at="2020-01-01T00:00:00Z"),
+    ]
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, compression_type="gzip") as foreign:
+        for message in messages:
+            topic = deployment.settings.topic("documents")
+            await foreign.send_and_wait(topic, message, headers=[("trace", b"1")], partition=0)
+    await deployment.start("worker")
+    await deployment.until("SELECT count(*) FROM receipts", len(messages))
+    assert await deployment.outcomes() == {"accepted": 3, "dead_letter": 1}
+    assert await deployment.value("SELECT reason FROM receipts WHERE outcome = 'dead_letter'") == "unknown_schema"
+    names: tuple[Name, ...] = ("score", "retraction", "dead-letter")
+    schemas = {wire_schema(name).id: wire_schema(name) for name in names}
+    published: list[dict[str, Any]] = []
+    async with asyncio.timeout(10):
+        while {message["schema"] for message in published} != set(schemas):
+            published = [*await deployment.published("scores"), *await deployment.published("dead-letters")]
+    assert all(schemas[message["schema"]].is_valid(message) for message in published)
 
 
 async def test_text_in_another_language_is_stored_unscored(deployment: Deployment) -> None:
