@@ -58,6 +58,13 @@ class Server(ABC):
     def on_first_answer(self) -> None:  # noqa: B027 - most have nothing to do
         """What remains to be done once a start has succeeded."""
 
+    def ailment(self) -> str | None:
+        """Why it does no work although its process runs, in words; None where it does, or where nobody can tell.
+
+        Called often; must not block.
+        """
+        return None
+
     @property
     def process(self) -> ChildProcess:
         """The child process; it exists after `prepare`."""

@@ -34,6 +34,10 @@ class Service:
         """Start it without waiting."""
         self.process.spawn()
 
+    def ailment(self) -> str | None:
+        """Nothing is known that would tell."""
+        return None
+
     def stop(self) -> None:
         """End it and wait for its end."""
         self.process.stop()

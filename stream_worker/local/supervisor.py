@@ -1,4 +1,5 @@
-"""Keeps processes running: one that dies is started again after a pause that grows while it keeps dying."""
+"""Keeps processes running: one that dies is started again after a pause that grows while it keeps dying; one that runs
+but does no work is ended, and then started again."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,12 @@ class Supervisable(Protocol):
 
     def spawn(self) -> None:
         """Start it without waiting."""
+
+    def ailment(self) -> str | None:
+        """Why it does no work although it runs, in words; None where it does, or where nobody can tell.
+
+        Called at every check; must not block.
+        """
 
     def stop(self) -> None:
         """End it and wait for its end."""
@@ -88,6 +95,9 @@ class Supervisor:
 
     def _look_at(self, watched: _Watched) -> None:
         process = watched.what.process
+        if process.running() and (ailment := watched.what.ailment()) is not None:
+            self._say(f"{watched.what.title} runs but does not work, ending it: {ailment}")
+            process.kill()
         code = process.exit_code()
         if code is None:
             return

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 from stream_worker.errors import MissingProgramError
+from stream_worker.inference.contract import ENTITIES, SENTIMENT
+from stream_worker.local.model_watch import ModelWatch
 from stream_worker.local.platform import python_library_folder
 from stream_worker.local.ports import LOOPBACK
 from stream_worker.local.probes import triton_answers
@@ -32,6 +34,7 @@ class Triton(Server):
         self._own_backends = backends
         self._backends = self.directory / "backends"
         self._environment = TritonEnvironment.beside_this_python()
+        self._watches: list[ModelWatch] = []
 
     @property
     def address(self) -> str:
@@ -89,10 +92,18 @@ class Triton(Server):
             with contextlib.suppress(OSError):
                 left_behind.unlink()
         super().spawn()
+        # Connections of their own, made anew: those to the one before would wait for it.
+        for watch in self._watches:
+            watch.close()
+        self._watches = [ModelWatch(self.address, model, self.ready_seconds) for model in (SENTIMENT, ENTITIES)]
 
     def answers(self) -> bool:
         """Server and models are ready."""
         return triton_answers(self.address)
+
+    def ailment(self) -> str | None:
+        """A model whose process is dead, or answers nobody."""
+        return next((ailment for watch in self._watches if (ailment := watch.ailment())), None)
 
     @property
     def _shared_memory_prefix(self) -> str:

@@ -126,6 +126,30 @@ def test_the_death_of_what_cannot_be_restarted_ends_the_stack(bench: Bench) -> N
         bench.supervisor.check()
 
 
+class _Idler(Service):
+    """Runs, and does no work."""
+
+    def ailment(self) -> str | None:
+        return "it only sleeps"
+
+
+def test_a_process_that_runs_but_does_not_work_is_ended_and_started_again(bench: Bench) -> None:
+    healthy = bench.watch("import time; time.sleep(60)")
+    idler = _Idler("idler", "the idler", ChildProcess(healthy.process.program, bench.folder / "idler.log"))
+    idler.spawn()
+    bench.supervisor.watch(idler)
+    first = idler.process.pid
+    bench.supervisor.check()
+    assert bench.said == [
+        "the idler runs but does not work, ending it: it only sleeps",
+        "the idler ended with SIGKILL; starting it again in 0.5 s",
+    ]
+    bench.clock.now += 0.6
+    bench.supervisor.check()
+    assert idler.process.pid != first
+    assert healthy.process.running()
+
+
 def test_a_failure_that_needs_a_person_is_a_configuration_error(bench: Bench) -> None:
     service = bench.watch("raise SystemExit(78)")
     assert service.process.wait(10) == 78
