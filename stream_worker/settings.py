@@ -68,6 +68,19 @@ class Settings(BaseSettings):
     dashboard_port: int = Field(8501, ge=1, le=65535, description="port of the dashboard on loopback")
     listen_address: str = Field("127.0.0.1", description="address that the gateway and the health ports listen on")
     gateway_port: int = Field(18080, ge=1, le=65535, description="HTTP port of the gateway")
+    gateway_keys: Path | None = Field(
+        None, description="file of the gateway's API keys, as `finsentry gateway-key` prints them; unset: loopback only"
+    )
+    gateway_body_bytes: int = Field(4_000_000, ge=1, description="largest request body, before and after gzip")
+    gateway_body_documents: int = Field(1_000, ge=1, description="most documents of one request")
+    gateway_bytes_in_flight: int = Field(64_000_000, ge=1, description="bodies in hand at once; above it clients wait")
+    gateway_documents_in_flight: int = Field(20_000, ge=1, description="documents in hand at once, likewise")
+    gateway_connections: int = Field(900, ge=1, description="connections at once; an open file each")
+    gateway_body_seconds: float = Field(30.0, gt=0, description="how long a client may take to send a request")
+    gateway_publish_seconds: float = Field(
+        5.0, gt=0, description="how long a request waits for Kafka's acknowledgement"
+    )
+    gateway_idempotency_keys: int = Field(10_000, ge=1, description="answers remembered by their Idempotency-Key")
     worker_http_port: int = Field(19101, ge=0, le=65535, description="health and metrics of a worker; 0: none")
     monitor_http_port: int = Field(19102, ge=0, le=65535, description="health and metrics of a monitor; 0: none")
     feeds_http_port: int = Field(19103, ge=0, le=65535, description="health and metrics of the feeds; 0: none")

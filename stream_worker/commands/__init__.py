@@ -42,6 +42,8 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("topics", "topics", "Make or list the Kafka topics."),
     LazyCommand("worker", "service", "Score documents from Kafka until stopped."),
     LazyCommand("monitor", "service", "Keep windows and the live state up to date until stopped."),
+    LazyCommand("gateway", "gateway", "Take documents over HTTP until stopped."),
+    LazyCommand("gateway-key", "gateway", "Make an API key for the gateway."),
     LazyCommand("replay", "replay", "Publish a file's lines, or generated headlines, as documents."),
     LazyCommand("score", "service", "Score lines of JSON from standard input, without any server."),
     LazyCommand("show", "documents", "Print all that is stored of one document."),

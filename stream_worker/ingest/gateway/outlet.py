@@ -1,0 +1,186 @@
+"""The gateway's side of Kafka: a document is acknowledged within a deadline, or its sender is told to come again."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+
+from stream_worker.errors import Unavailable
+from stream_worker.ingest.publisher import started
+from stream_worker.ingest.topics import max_message_bytes
+from stream_worker.settings import Settings
+
+#: Messages of other requests are waited for so long, to share a batch.
+_LINGER_MS = 5
+_BATCH_BYTES = 512 * 1024
+#: What Kafka adds to a document: the key, the record's and the batch's heads.
+_ENVELOPE_BYTES = 256
+#: How often Kafka is asked whether it is there, and how long it may take to say so.
+_LOOK_SECONDS = 1.0
+_ANSWER_SECONDS = 2.0
+#: After so long without an answer the brokers are looked up anew from the bootstrap addresses.
+_RENEW_SECONDS = 30.0
+#: A failed publication says so long that Kafka may be unwell, even where it answers questions.
+_DOUBT_SECONDS = 10.0
+_CLOSE_SECONDS = 3.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message stands in its topic."""
+
+    partition: int
+    offset: int
+
+
+class Outlet:
+    """Publishes to the documents topic through one producer, for one event loop. `run` keeps it connected.
+
+    Not idempotent in Kafka's sense, on purpose: an idempotent producer never gives up a batch, so that memory would
+    fill while Kafka is away. A message may come to stand in the topic twice; the worker counts it once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topic = settings.topic("documents")
+        self._deadline_seconds = settings.gateway_publish_seconds
+        self._producer: AIOKafkaProducer | None = None
+        self._answers = False
+        self._failed_at = -_DOUBT_SECONDS
+        self._broken = asyncio.Event()
+        # Where batches are full, aiokafka takes whoever comes at the right moment, and others never.
+        self._turn = asyncio.Lock()
+        self._max_message_bytes = 0
+
+    @property
+    def topic(self) -> str:
+        """Where documents are published."""
+        return self._topic
+
+    @property
+    def ready(self) -> bool:
+        """Whether Kafka answers, and took what it was last given (or that was some time ago)."""
+        return self._answers and time.monotonic() - self._failed_at >= _DOUBT_SECONDS
+
+    @property
+    def max_message_bytes(self) -> int:
+        """The longest document that the topic takes; known as soon as Kafka has answered once."""
+        return self._max_message_bytes
+
+    def require_kafka(self) -> None:
+        """Raises Unavailable while Kafka is known to be away."""
+        if not self._answers:
+            raise Unavailable("Kafka does not answer.")
+
+    async def publish(self, messages: Sequence[tuple[bytes, bytes]]) -> list[Place]:
+        """Publish (key, value) pairs; where each stands, when all are acknowledged by all in-sync replicas.
+
+        Raises Unavailable at once while Kafka is known to be away, and after the deadline: then any of the messages
+        may or may not come to stand in the topic.
+        """
+        self.require_kafka()
+        producer = self._producer
+        assert producer is not None
+        sent: list[asyncio.Future[Any]] = []
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                async with self._turn:
+                    for key, value in messages:
+                        sent.append(await producer.send(self._topic, value, key))
+                records = [await future for future in sent]
+        except TimeoutError:
+            self._failed(sent)
+            raise Unavailable(f"Kafka has not acknowledged within {self._deadline_seconds:g} s.") from None
+        except KafkaError as error:
+            self._failed(sent)
+            if not error.retriable and not isinstance(error, KafkaTimeoutError):
+                self._broken.set()
+            raise Unavailable(f"Kafka does not take documents: {error}.") from error
+        self._failed_at = -_DOUBT_SECONDS
+        return [Place(record.partition, record.offset) for record in records]
+
+    async def run(self) -> None:
+        """Keep connected to Kafka, for ever. Raises ConfigurationError where the topic does not exist."""
+        while True:
+            try:
+                async with self._connected() as producer:
+                    await self._watch(producer)
+            except (Unavailable, KafkaError) as error:
+                _log.warning("Kafka is away, trying again", error=str(error) or repr(error))
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AIOKafkaProducer]:
+        limit = await max_message_bytes(self._settings, self._topic)
+        producer = await started(
+            AIOKafkaProducer(
+                bootstrap_servers=self._settings.require_kafka_bootstrap(),
+                acks="all",
+                linger_ms=_LINGER_MS,
+                max_batch_size=min(_BATCH_BYTES, limit),
+                max_request_size=limit,
+                request_timeout_ms=round(self._deadline_seconds * 1000),
+            )
+        )
+        self._max_message_bytes = limit - _ENVELOPE_BYTES
+        self._broken.clear()
+        self._producer = producer
+        try:
+            yield producer
+        finally:
+            self._producer = None
+            self._note(answers=False)
+            await _close(producer)
+
+    async def _watch(self, producer: AIOKafkaProducer) -> None:
+        """Ask Kafka every now and then. Returns when another producer is needed."""
+        answered_at = time.monotonic()
+        while not self._broken.is_set() and time.monotonic() - answered_at < _RENEW_SECONDS:
+            self._note(answers=await self._has_leader(producer))
+            if self._answers:
+                answered_at = time.monotonic()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._broken.wait(), _LOOK_SECONDS)
+
+    async def _has_leader(self, producer: AIOKafkaProducer) -> bool:
+        """Whether there is fresh metadata, with a leader for some partition of the topic."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                partitions = await producer.partitions_for(self._topic)
+                updated = await producer.client.force_metadata_update()
+        except (TimeoutError, KafkaError):
+            return False
+        cluster = producer.client.cluster
+        leaders = [cluster.leader_for_partition(TopicPartition(self._topic, number)) for number in partitions]
+        return updated and any(leader not in (None, -1) for leader in leaders)
+
+    def _note(self, *, answers: bool) -> None:
+        if answers != self._answers:
+            _log.info("Kafka answers") if answers else _log.warning("Kafka does not answer")
+            self._answers = answers
+
+    def _failed(self, sent: Sequence["asyncio.Future[Any]"]) -> None:
+        self._failed_at = time.monotonic()
+        for future in sent:
+            future.add_done_callback(_forget)
+
+
+def _forget(future: "asyncio.Future[Any]") -> None:
+    """Nobody waits for it any more; its error is not to be logged as never retrieved."""
+    if not future.cancelled():
+        future.exception()
+
+
+async def _close(producer: AIOKafkaProducer) -> None:
+    try:
+        await asyncio.wait_for(producer.stop(), _CLOSE_SECONDS)
+    except (TimeoutError, KafkaError):
+        await producer.client.close()
