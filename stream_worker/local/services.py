@@ -18,7 +18,7 @@ from stream_worker.settings import REPOSITORY_ROOT
 #: A worker may take so long to finish its batches; it promises 30 s.
 _WORKER_GRACE_SECONDS = 35.0
 _ONCE_SECONDS = 120.0
-_DASHBOARD_SECONDS = 60.0
+_HTTP_SECONDS = 60.0
 
 
 @dataclass
@@ -80,6 +80,12 @@ def run_once(arguments: Sequence[str], home: Path, environment: Mapping[str, str
         raise process.failure()
 
 
+def gateway_url(listen_address: str, port: int) -> str:
+    """Where this machine reaches the gateway."""
+    host = LOOPBACK if listen_address in ("0.0.0.0", "::") else listen_address  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def dashboard_url(port: int) -> str:
     """Where the dashboard is looked at."""
     return f"http://{LOOPBACK}:{port}"
@@ -114,13 +120,23 @@ def dashboard_service(port: int, home: Path, environment: Mapping[str, str]) -> 
 
 def wait_for_dashboard(service: Service, port: int) -> None:
     """Wait until it answers. Raises ServerFailed when it dies or takes too long."""
-    deadline = time.monotonic() + _DASHBOARD_SECONDS
-    while not _healthy(f"{dashboard_url(port)}/_stcore/health"):
+    _wait_for(service, f"{dashboard_url(port)}/_stcore/health")
+
+
+def wait_for_gateway(service: Service, url: str) -> None:
+    """Wait until the gateway at this address takes documents. Raises ServerFailed when it dies or takes too long."""
+    _wait_for(service, f"{url}/readyz")
+
+
+def _wait_for(service: Service, url: str) -> None:
+    deadline = time.monotonic() + _HTTP_SECONDS
+    while not _healthy(url):
         if not service.process.running():
             raise service.process.failure()
         if time.monotonic() > deadline:
             raise ServerFailed(
-                f"The dashboard did not answer within {_DASHBOARD_SECONDS:.0f} s (its log: {service.process.log})."
+                f"{service.title.capitalize()} did not answer within {_HTTP_SECONDS:.0f} s (its log: "
+                f"{service.process.log})."
             )
         time.sleep(0.1)
 

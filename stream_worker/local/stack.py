@@ -20,9 +20,11 @@ from stream_worker.local.services import (
     Service,
     command_service,
     dashboard_service,
+    gateway_url,
     run_once,
     service_environment,
     wait_for_dashboard,
+    wait_for_gateway,
 )
 from stream_worker.local.state import StackState, remove_state, write_state
 from stream_worker.local.supervisor import Supervisor
@@ -87,6 +89,8 @@ class Stack:
         for server in servers.values():
             for field, port in server.ports.items():
                 require_free(port, field, server.title)
+        if self._plan.services:
+            require_free(self._settings.gateway_port, "gateway_port", "the gateway")
         if self._plan.services and self._plan.dashboard:
             require_free(self._settings.dashboard_port, "dashboard_port", "the dashboard")
         started = list(servers.values())
@@ -110,6 +114,8 @@ class Stack:
             service.spawn()
             self._supervisor.watch(service)
         for service in services:
+            if service.name == "gateway":
+                wait_for_gateway(service, gateway_url(self._settings.listen_address, self._settings.gateway_port))
             if service.name == "dashboard":
                 wait_for_dashboard(service, self._settings.dashboard_port)
         _settle(services)
@@ -119,7 +125,7 @@ class Stack:
         return [["migrate"]] if self._plan.mock_kafka else [["migrate"], ["topics", "apply"]]
 
     def _services(self, environment: Mapping[str, str]) -> list[Service]:
-        services = [command_service(name, [name], self._home, environment) for name in ("worker", "monitor")]
+        services = [command_service(name, [name], self._home, environment) for name in ("worker", "monitor", "gateway")]
         if self._plan.dashboard:
             services.append(dashboard_service(self._settings.dashboard_port, self._home, environment))
         if self._plan.source != "none":

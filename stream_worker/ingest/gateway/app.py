@@ -9,10 +9,10 @@ from starlette.exceptions import HTTPException
 
 from stream_worker.ingest.gateway.documentation import DESCRIPTION, POST_DOCUMENTS, PROBLEM_TYPE, openapi
 from stream_worker.ingest.gateway.intake import Intake
-from stream_worker.ingest.gateway.outlet import Outlet
+from stream_worker.vitals import Answer, Vitals
 
 
-def gateway_app(intake: Intake, outlet: Outlet) -> FastAPI:
+def gateway_app(intake: Intake, vitals: Vitals) -> FastAPI:
     """The routes. `/openapi.json` documents them; FastAPI's pages that show it would load scripts from elsewhere."""
     app = FastAPI(title="finsentry gateway", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.add_exception_handler(HTTPException, _problem)
@@ -22,18 +22,25 @@ def gateway_app(intake: Intake, outlet: Outlet) -> FastAPI:
     async def post_documents(request: Request) -> Response:
         return await intake.post(request)
 
-    @app.get("/livez", summary="Whether the process runs", include_in_schema=False)
+    @app.get("/livez", include_in_schema=False)
     async def livez() -> Response:
-        return Response("ok\n", media_type="text/plain")
+        return _vital(await vitals.live())
 
-    @app.get("/readyz", summary="Whether documents can be taken", include_in_schema=False)
+    @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
-        if not outlet.ready:
-            return Response("Kafka does not answer.\n", HTTPStatus.SERVICE_UNAVAILABLE, media_type="text/plain")
-        return Response("ok\n", media_type="text/plain")
+        return _vital(await vitals.ready())
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics(request: Request) -> Response:
+        body, content_type = await vitals.metrics(request.headers.get("accept"))
+        return Response(body, headers={"Content-Type": content_type})
 
     app.openapi = partial(openapi, app)  # type: ignore[method-assign]
     return app
+
+
+def _vital(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, media_type="application/json")
 
 
 def _problem(request: Request, error: Exception) -> Response:

@@ -1,5 +1,7 @@
 """One request from its headers to its answer."""
 
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +20,7 @@ from stream_worker.ingest.gateway.in_flight import InFlight, Share
 from stream_worker.ingest.gateway.items import Bad, Good, MediaType, check, items_of
 from stream_worker.ingest.gateway.keys import Scope
 from stream_worker.ingest.gateway.outlet import Outlet, Place
+from stream_worker.metrics import GATEWAY_DOCUMENTS, GATEWAY_REQUEST_SECONDS, GATEWAY_REQUESTS
 
 #: Kafka's absence is a matter of seconds or more; a document sent again is at worst a duplicate.
 _RETRY_SECONDS = 5
@@ -53,11 +56,22 @@ class Intake:
 
     async def post(self, request: Request) -> Response:
         """The answer to a POST of documents. Raises HTTPException where it says nothing about single documents."""
+        began = time.perf_counter()
+        status = 500
         try:
-            return await self._post(request)
+            response = await self._post(request)
+            status = response.status_code
         except Unavailable as error:
+            status = 503
             detail = f"{error} Send the same again: what Kafka has already is recognised, and counted once."
-            raise HTTPException(503, detail, {"Retry-After": str(_RETRY_SECONDS)}) from None
+            raise HTTPException(status, detail, {"Retry-After": str(_RETRY_SECONDS)}) from None
+        except HTTPException as problem:
+            status = problem.status_code
+            raise
+        finally:
+            GATEWAY_REQUESTS.labels(status).inc()
+            GATEWAY_REQUEST_SECONDS.observe(time.perf_counter() - began)
+        return response
 
     async def _post(self, request: Request) -> Response:
         headers = request.headers
@@ -90,6 +104,9 @@ class Intake:
         share.take_documents(len(items))
         good, bad = await check(items, self._now(), self._outlet.max_message_bytes)
         places = await self._outlet.publish([(one.document_id.encode(), one.message) for one in good])
+        GATEWAY_DOCUMENTS.labels("accepted").inc(len(good))
+        for reason, count in Counter(one.reason for one in bad).items():
+            GATEWAY_DOCUMENTS.labels(reason).inc(count)
         return self._answer(good, places, bad)
 
     def _answer(self, good: list[Good], places: list[Place], bad: list[Bad]) -> Answer:

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,6 +15,8 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from stream_worker.errors import Unavailable
 from stream_worker.ingest.publisher import started
 from stream_worker.ingest.topics import max_message_bytes
+from stream_worker.progress import Progress
+from stream_worker.retry import until_available
 from stream_worker.settings import Settings
 
 #: Messages of other requests are waited for so long, to share a batch.
@@ -48,8 +51,9 @@ class Outlet:
     fill while Kafka is away. A message may come to stand in the topic twice; the worker counts it once.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, progress: Progress) -> None:
         self._settings = settings
+        self._progress = progress
         self._topic = settings.topic("documents")
         self._deadline_seconds = settings.gateway_publish_seconds
         self._producer: AIOKafkaProducer | None = None
@@ -66,19 +70,21 @@ class Outlet:
         return self._topic
 
     @property
-    def ready(self) -> bool:
-        """Whether Kafka answers, and took what it was last given (or that was some time ago)."""
-        return self._answers and time.monotonic() - self._failed_at >= _DOUBT_SECONDS
-
-    @property
     def max_message_bytes(self) -> int:
         """The longest document that the topic takes; known as soon as Kafka has answered once."""
         return self._max_message_bytes
 
+    async def check(self) -> str:
+        """Whether documents can be published, for a readiness probe. Raises Unavailable where it is not likely."""
+        self.require_kafka()
+        if time.monotonic() - self._failed_at < _DOUBT_SECONDS:
+            raise Unavailable("Kafka answers, but did not take what it was last given.", "kafka")
+        return f"a leader of {self._topic} answers"
+
     def require_kafka(self) -> None:
         """Raises Unavailable while Kafka is known to be away."""
         if not self._answers:
-            raise Unavailable("Kafka does not answer.")
+            raise Unavailable("Kafka does not answer.", "kafka")
 
     async def publish(self, messages: Sequence[tuple[bytes, bytes]]) -> list[Place]:
         """Publish (key, value) pairs; where each stands, when all are acknowledged by all in-sync replicas.
@@ -98,38 +104,28 @@ class Outlet:
                 records = [await future for future in sent]
         except TimeoutError:
             self._failed(sent)
-            raise Unavailable(f"Kafka has not acknowledged within {self._deadline_seconds:g} s.") from None
+            detail = f"Kafka has not acknowledged within {self._deadline_seconds:g} s."
+            raise Unavailable(detail, "kafka") from None
         except KafkaError as error:
             self._failed(sent)
             if not error.retriable and not isinstance(error, KafkaTimeoutError):
                 self._broken.set()
-            raise Unavailable(f"Kafka does not take documents: {error}.") from error
+            raise Unavailable(f"Kafka does not take documents: {error}.", "kafka") from error
         self._failed_at = -_DOUBT_SECONDS
         return [Place(record.partition, record.offset) for record in records]
 
     async def run(self) -> None:
         """Keep connected to Kafka, for ever. Raises ConfigurationError where the topic does not exist."""
         while True:
-            try:
-                async with self._connected() as producer:
-                    await self._watch(producer)
-            except (Unavailable, KafkaError) as error:
-                _log.warning("Kafka is away, trying again", error=str(error) or repr(error))
-                await asyncio.sleep(_LOOK_SECONDS)
+            async with self._connected() as producer:
+                await self._watch(producer)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AIOKafkaProducer]:
-        limit = await max_message_bytes(self._settings, self._topic)
-        producer = await started(
-            AIOKafkaProducer(
-                bootstrap_servers=self._settings.require_kafka_bootstrap(),
-                acks="all",
-                linger_ms=_LINGER_MS,
-                max_batch_size=min(_BATCH_BYTES, limit),
-                max_request_size=limit,
-                request_timeout_ms=round(self._deadline_seconds * 1000),
-            )
+        limit = await until_available(
+            partial(max_message_bytes, self._settings, self._topic), "looking for the topic", self._progress
         )
+        producer = await until_available(partial(self._start_producer, limit), "Kafka", self._progress)
         self._max_message_bytes = limit - _ENVELOPE_BYTES
         self._broken.clear()
         self._producer = producer
@@ -140,11 +136,23 @@ class Outlet:
             self._note(answers=False)
             await _close(producer)
 
+    async def _start_producer(self, max_message_bytes: int) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.require_kafka_bootstrap(),
+            acks="all",
+            linger_ms=_LINGER_MS,
+            max_batch_size=min(_BATCH_BYTES, max_message_bytes),
+            max_request_size=max_message_bytes,
+            request_timeout_ms=round(self._deadline_seconds * 1000),
+        )
+        return await started(producer)
+
     async def _watch(self, producer: AIOKafkaProducer) -> None:
         """Ask Kafka every now and then. Returns when another producer is needed."""
         answered_at = time.monotonic()
         while not self._broken.is_set() and time.monotonic() - answered_at < _RENEW_SECONDS:
             self._note(answers=await self._has_leader(producer))
+            self._progress.moved()
             if self._answers:
                 answered_at = time.monotonic()
             with suppress(TimeoutError):

@@ -22,7 +22,10 @@ from stream_worker.ingest.gateway.intake import Intake, Limits
 from stream_worker.ingest.gateway.keys import read_keys
 from stream_worker.ingest.gateway.outlet import Outlet
 from stream_worker.ingest.gateway.protocol import BoundedProtocol, ConnectionLimits
+from stream_worker.metrics import GATEWAY, GATEWAY_BYTES_IN_FLIGHT
+from stream_worker.progress import Progress
 from stream_worker.settings import Settings
+from stream_worker.vitals import Vitals
 
 #: Requests in flight may take so long when the gateway is told to stop; with closing, it ends within 30 s.
 _DRAIN_SECONDS = 25
@@ -30,6 +33,9 @@ _DRAIN_SECONDS = 25
 _KEEP_ALIVE_SECONDS = 75
 #: A body that is late is answered; only a connection that does not take the answer is cut.
 _BEYOND_BODY_SECONDS = 5.0
+
+#: Kafka is asked every second, or waited for with at most 5 s between tries.
+_STUCK_SECONDS = 60.0
 
 _log = structlog.get_logger(__name__)
 
@@ -43,19 +49,24 @@ async def run_gateway(settings: Settings) -> None:
     keys = read_keys(settings.gateway_keys) if settings.gateway_keys else ()
     require_loopback_or_keys(settings.listen_address, keys)
     _require_room_for_a_body(settings)
-    outlet = Outlet(settings)
+    progress = Progress()
+    outlet = Outlet(settings, progress)
+    in_flight = InFlight(settings.gateway_bytes_in_flight, settings.gateway_documents_in_flight)
     intake = Intake(
         Access(keys),
         Limits(settings.gateway_body_bytes, settings.gateway_body_seconds, settings.gateway_body_documents),
-        InFlight(settings.gateway_bytes_in_flight, settings.gateway_documents_in_flight),
+        in_flight,
         outlet,
         Answers(settings.gateway_idempotency_keys),
         now=partial(datetime.now, UTC),
     )
+    vitals = Vitals(GATEWAY, progress, _STUCK_SECONDS)
+    vitals.ready_when({"kafka": outlet.check})
+    GATEWAY_BYTES_IN_FLIGHT.set_function(lambda: in_flight.bytes)
     # Its clients repeat themselves every second while Kafka is away; the outlet says when it goes and comes.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with _listening_socket(settings) as listening:
-        server = _Server(_uvicorn_config(settings, gateway_app(intake, outlet)))
+        server = _Server(_uvicorn_config(settings, gateway_app(intake, vitals)))
         _log.info("listening", address=settings.listen_address, port=settings.gateway_port, keys=len(keys))
         await _serve(server, listening, outlet)
 
