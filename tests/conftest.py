@@ -144,7 +144,10 @@ def settings(
     model_repository: Path,
     tmp_path: Path,
 ) -> Settings:
-    """Settings of a deployment that shares nothing with any other test. Nothing is migrated, no topic is made."""
+    """Settings of a deployment that shares nothing with any other test. Nothing is migrated, no topic is made.
+
+    Health and metrics have no port: several workers run beside each other. A test of them gives them one.
+    """
     return Settings(
         home=tmp_path / "home",
         database_url=SecretStr(database_url),
@@ -154,6 +157,9 @@ def settings(
         topic_prefix=topic_prefix,
         consumer_group=f"{topic_prefix}scoring",
         model_repository=model_repository,
+        worker_http_port=0,
+        monitor_http_port=0,
+        feeds_http_port=0,
     )
 
 

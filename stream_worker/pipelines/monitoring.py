@@ -5,20 +5,29 @@ read from Postgres and put into Redis, and the notes are deleted: a crash in bet
 """
 
 import asyncio
+import time
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from stream_worker import metrics
+from stream_worker.progress import Progress
 from stream_worker.retry import until_available
 from stream_worker.settings import Settings
 from stream_worker.storage import live, publications, publishable, windows
 from stream_worker.storage.clock import NOW, time_to_live
-from stream_worker.storage.engine import create_engine
+from stream_worker.storage.engine import ask, create_engine
 from stream_worker.storage.migrate import require_current
+from stream_worker.storage.pending import pending
+from stream_worker.vitals import Vitals
+from stream_worker.vitals_server import serving_vitals
 
 MARKS_PER_TICK = 2_000
 PUBLICATIONS_PER_TICK = 500
@@ -27,6 +36,7 @@ FADING = timedelta(hours=1)
 #: What is live grows old even when nothing comes: boards look back a span of time.
 REFRESH_SECONDS = 30.0
 REDIS_PAUSE_SECONDS = 1.0
+_REDIS_SECONDS = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -34,35 +44,45 @@ _log = structlog.get_logger(__name__)
 class Monitor:
     """Recomputes and publishes until cancelled. Any number of monitors may run beside each other."""
 
-    def __init__(self, engine: AsyncEngine, redis: Redis, settings: Settings) -> None:
+    def __init__(self, engine: AsyncEngine, redis: Redis, settings: Settings, progress: Progress | None = None) -> None:
         self._engine = engine
         self._redis = redis
         self._settings = settings
+        self._progress = progress or Progress()
         self._span = timedelta(hours=settings.board_hours)
         self._refreshed_at = float("-inf")
 
     async def run(self) -> None:
         """Tick for ever; a server that is away is waited for."""
         while True:
-            marks = await until_available(self.recompute, "recomputing windows")
+            began = time.perf_counter()
+            marks = await until_available(self.recompute, "recomputing windows", self._progress)
             published = await self._publish_if_redis_answers()
+            self._progress.moved()
+            if marks or published:
+                metrics.TICK_SECONDS.observe(time.perf_counter() - began)
             if marks < MARKS_PER_TICK and not published:
                 await asyncio.sleep(self._settings.monitor_interval_seconds)
 
     async def _publish_if_redis_answers(self) -> int:
         """Windows go on while Redis is away: publications keep what is owed to it."""
         try:
-            return await until_available(self.publish, "publishing live state")
+            return await until_available(self.publish, "publishing live state", self._progress)
         except RedisError as error:
+            metrics.RETRIES.labels("redis").inc()
             _log.warning("Redis is away", error=str(error)[:300])
             await asyncio.sleep(REDIS_PAUSE_SECONDS)
             return 0
 
     async def recompute(self) -> int:
         """One transaction: marks into windows. Returns how many marks were taken."""
+        began = time.perf_counter()
         async with self._engine.begin() as connection:
             tick = await windows.recompute_marked(connection, datetime.now(UTC), MARKS_PER_TICK)
         if tick.marks:
+            metrics.RECOMPUTE_SECONDS.observe(time.perf_counter() - began)
+            metrics.MARKS.inc(tick.marks)
+            metrics.WINDOWS.inc(tick.windows)
             _log.info("recomputed", marks=tick.marks, windows=tick.windows)
         return tick.marks
 
@@ -70,12 +90,12 @@ class Monitor:
         """Put what is due into Redis. Returns how many instruments were published."""
         emptied = await live.is_emptied(self._redis)
         token = await live.begin_filling(self._redis) if emptied else ""
-        time = asyncio.get_running_loop().time()
-        if emptied or time - self._refreshed_at > REFRESH_SECONDS:
+        now = time.monotonic()
+        if emptied or now - self._refreshed_at > REFRESH_SECONDS:
             async with self._engine.begin() as connection:
                 since = await _now(connection, self._settings) - self._span - FADING
                 await publications.to_publish_everything(connection, since)
-            self._refreshed_at = time
+            self._refreshed_at = now
         published = await self._publish_due()
         if emptied:
             while await self._publish_due():
@@ -92,9 +112,12 @@ class Monitor:
             version = await publications.next_version(connection)
             await connection.commit()
             states = await self._states(connection, list(due), version)
-        await live.put(self._redis, states, time_to_live(self._settings.clock, self._span))
+        with metrics.REDIS_PUT_SECONDS.time():
+            await live.put(self._redis, states, time_to_live(self._settings.clock, self._span))
         async with self._engine.begin() as connection:
             await publications.taken(connection, due)
+        metrics.PUBLICATIONS.inc(len(due))
+        self._progress.moved()
         return len(due)
 
     async def _states(
@@ -119,11 +142,32 @@ async def _now(connection: AsyncConnection, settings: Settings) -> datetime:
 
 async def run_monitor(settings: Settings) -> None:
     """Monitor until cancelled. Raises ConfigurationError where the database is not what this program needs."""
-    engine = create_engine(settings.require_database_url(), pool_size=2)
-    redis: Redis = Redis.from_url(settings.require_redis_url(), socket_timeout=5, socket_connect_timeout=5)
-    try:
-        await until_available(partial(require_current, engine), "checking the schema")
-        await Monitor(engine, redis, settings).run()
-    finally:
-        await redis.aclose()
-        await engine.dispose()
+    progress = Progress()
+    vitals = Vitals(metrics.MONITOR, progress, settings.stuck_seconds)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(serving_vitals(vitals, settings, "monitor_http_port"))
+        engine = create_engine(settings.require_database_url(), pool_size=3)
+        stack.push_async_callback(engine.dispose)
+        redis = await stack.enter_async_context(_redis(settings))
+        await until_available(partial(require_current, engine), "checking the schema", progress)
+        vitals.ready_when({"postgres": partial(ask, engine), "redis": partial(live.ask, redis)})
+        vitals.gauges_are_read_by(partial(_read_gauges, engine))
+        await Monitor(engine, redis, settings, progress).run()
+
+
+def _redis(settings: Settings) -> Redis:
+    return Redis.from_url(
+        settings.require_redis_url(),
+        socket_timeout=_REDIS_SECONDS,
+        socket_connect_timeout=_REDIS_SECONDS,
+        # Once more at once, on a new connection; waiting is the monitor's own affair.
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+async def _read_gauges(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        owed = await pending(connection)
+    metrics.PENDING_MARKS.set(owed.marks)
+    metrics.OLDEST_MARK_SECONDS.set(owed.oldest_mark_seconds)
+    metrics.PENDING_PUBLICATIONS.set(owed.publications)

@@ -1,5 +1,6 @@
 """The connection to Postgres, and which of its errors are whose."""
 
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -19,6 +20,13 @@ def create_engine(url: str, pool_size: int = 8) -> AsyncEngine:
         pool_pre_ping=True,
         connect_args={"timeout": 5, "command_timeout": 60, "server_settings": {"timezone": "UTC"}},
     )
+
+
+async def ask(engine: AsyncEngine) -> str:
+    """A question as small as they come, for health checks. Raises DBAPIError or OSError where there is no answer."""
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+    return "answers"
 
 
 def sqlstate(error: BaseException) -> str | None:

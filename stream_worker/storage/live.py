@@ -44,6 +44,12 @@ def board_key(name: str) -> str:
     return f"{PREFIX}board:{name}"
 
 
+async def ask(client: Redis) -> str:
+    """A question as small as they come, for health checks. Raises RedisError where there is no answer."""
+    await client.ping()
+    return "answers"
+
+
 async def put(client: Redis, states: Iterable[tuple[str, int, State]], time_to_live: timedelta | None) -> None:
     """Write (key, version, state) triples, in one round trip; older versions than what is there change nothing."""
     seconds = "" if time_to_live is None else str(int(time_to_live.total_seconds()))
