@@ -23,7 +23,7 @@ import psutil
 from bench.http_load import Load
 from stream_worker.ingest.topics import apply_topics
 from stream_worker.local.kafka import Kafka
-from stream_worker.local.ports import Ports
+from stream_worker.local.ports import Ports, free_port
 from stream_worker.local.process import ChildProcess, Program
 from stream_worker.local.services import service_environment
 from stream_worker.logs import configure_logging
@@ -97,7 +97,7 @@ def main(data: Path | None, quick: bool) -> None:
 def _gateway(home: Path) -> Iterator[tuple[psutil.Process, int]]:
     """Kafka with the topics, and a gateway that is ready: its process and port."""
     ports = Ports.free()
-    port = Ports.free().redis_port
+    port = free_port()
     kafka = Kafka(home, ports.kafka_port, ports.kafka_controller_port)
     environment = service_environment(home, {"kafka_bootstrap": kafka.address}) | {
         "FINSENTRY_GATEWAY_PORT": str(port),

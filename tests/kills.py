@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-TARGETS = ("worker", "monitor", "postgres", "triton", "redis", "kafka")
+TARGETS = ("worker", "monitor", "gateway", "postgres", "triton", "redis", "kafka")
 BACK_SECONDS = 120.0
 
 

@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -34,10 +35,12 @@ class Ports:
     @classmethod
     def free(cls) -> Self:
         """Ports that nobody listens on now, for tests."""
-        candidates = random.sample(_FREE_RANGE, len(_FREE_RANGE))
-        names = fields(cls)
-        found = [port for port, _ in zip((port for port in candidates if is_free(port)), names, strict=False)]
-        return cls(*found)
+        return cls(*(port for port, _ in zip(_free_ports(), fields(cls), strict=False)))
+
+
+def free_port() -> int:
+    """A port that nobody listens on now, for a test's own server."""
+    return next(_free_ports())
 
 
 def is_free(port: int) -> bool:
@@ -49,6 +52,10 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _free_ports() -> Iterator[int]:
+    return (port for port in random.sample(_FREE_RANGE, len(_FREE_RANGE)) if is_free(port))
 
 
 def require_free(port: int, field: str, purpose: str) -> None:

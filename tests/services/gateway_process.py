@@ -16,7 +16,7 @@ import aiohttp
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream_worker.ingest.topics import apply_topics
-from stream_worker.local.ports import Ports
+from stream_worker.local.ports import free_port
 from stream_worker.settings import Settings
 
 PARTITIONS = 2
@@ -120,7 +120,7 @@ async def with_topics(kafka_bootstrap: str, topic_prefix: str, **fields: Any) ->
         kafka_bootstrap=kafka_bootstrap,
         topic_prefix=topic_prefix,
         topic_partitions=PARTITIONS,
-        gateway_port=Ports.free().redis_port,
+        gateway_port=free_port(),
         **fields,
     )
     await apply_topics(settings)

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from stream_worker.ingest.gateway.keys import Scope, new_key
 from stream_worker.local.kafka import Kafka
-from stream_worker.local.ports import Ports
+from stream_worker.local.ports import free_port
 from stream_worker.settings import Settings
 from tests.services.gateway_process import Gateway, document, running_gateway, with_topics
 
@@ -66,7 +66,7 @@ async def test_without_keys_it_does_not_listen_for_others(
     kafka: Kafka, tmp_path_factory: pytest.TempPathFactory, address: str
 ) -> None:
     log = tmp_path_factory.mktemp("refused") / "log"
-    settings = Settings(kafka_bootstrap=kafka.address, listen_address=address, gateway_port=Ports.free().redis_port)
+    settings = Settings(kafka_bootstrap=kafka.address, listen_address=address, gateway_port=free_port())
     async with running_gateway(settings, log) as gateway, asyncio.timeout(30):
         assert await gateway.process.wait() == 78
     (sentence,) = log.read_text().splitlines()

@@ -1,11 +1,15 @@
 """Kafka goes and comes, the gateway is told to stop: nobody hangs, and what was accepted is there."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import aiohttp
 
 from stream_worker.local.kafka import Kafka
 from tests.services.gateway_process import document, published, running_gateway, with_topics
@@ -114,6 +118,27 @@ async def test_sigterm_lets_requests_in_flight_finish(kafka: Kafka, topic_prefix
             assert (await reader.read()).startswith(b"HTTP/1.1 202 ")
             assert await gateway.process.wait() == 0
     assert [value for _, value in (await published(settings)).values()] == [body]
+
+
+async def test_what_was_accepted_before_a_kill_is_on_the_topic(kafka: Kafka, topic_prefix: str, tmp_path: Path) -> None:
+    settings = await with_topics(kafka.address, topic_prefix)
+    told: set[bytes] = set()
+    async with running_gateway(settings, tmp_path / "log") as gateway:
+        await gateway.until_ready()
+
+        async def post_until_it_dies(sender: int) -> None:
+            with suppress(aiohttp.ClientError):
+                for number in itertools.count():
+                    reply = await gateway.post(document(id=f"{sender}-{number}"))
+                    told.update(one["document_id"].encode() for one in reply.body["accepted"])
+
+        senders = asyncio.gather(*(post_until_it_dies(sender) for sender in range(8)))
+        while len(told) < 200:
+            await asyncio.sleep(0.01)
+        await gateway.stop(signal.SIGKILL)
+        await senders
+    assert len(told) >= 200
+    assert told <= {key for key, _ in (await published(settings)).values()}
 
 
 async def _listens(port: int) -> bool:

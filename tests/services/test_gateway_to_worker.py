@@ -5,7 +5,7 @@ from pathlib import Path
 
 import aiohttp
 
-from stream_worker.local.ports import Ports
+from stream_worker.local.ports import free_port
 from stream_worker.settings import Settings
 from tests.services.deployment import deployed, document
 
@@ -15,7 +15,7 @@ async def test_the_worker_stores_what_was_accepted_under_the_ids_that_were_told(
 ) -> None:
     documents = [json.loads(document(f"Apple gains {number}", number)) for number in range(20)]
     documents += [documents[0] | {"title": "Apple falls", "id": "1"}, documents[1] | {"url": "https://example.org/1"}]
-    port = Ports.free().redis_port
+    port = free_port()
     async with deployed(settings, tmp_path / "logs") as deployment:
         await deployment.start("worker")
         await deployment.start("gateway", gateway_port=port)

@@ -57,7 +57,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """A request begins. Of several in one packet, the bytes of the last are counted with those before it."""
+        """A request begins. What of it came in the packet that ended the one before is not counted."""
         self._is_arriving = True
         super().on_message_begin()
 
