@@ -33,9 +33,10 @@ def document(text: str, number: int = 0, **fields: Any) -> bytes:
 
 def environment(settings: Settings, **more: object) -> dict[str, str]:
     """The environment in which a child process sees these settings."""
-    values: dict[str, Any] = {name: getattr(settings, name) for name in settings.model_fields_set} | more
+    values: dict[str, Any] = {name: getattr(settings, name) for name in settings.model_fields_set}
     for name in ("database_url", "redis_url"):
         values[name] = getattr(settings, name).get_secret_value()
+    values |= more
     assert all(values[name] for name in ADDRESSES)
     return os.environ | {f"FINSENTRY_{name.upper()}": str(value) for name, value in values.items()}
 

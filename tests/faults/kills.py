@@ -1,4 +1,4 @@
-"""Seeded `kill -9` of a running `finsentry up`: `python -m tests.kills HOME --kills 20`.
+"""Seeded `kill -9` of a running `finsentry up`: `python -m tests.faults.kills HOME --kills 20`.
 
 Only processes that HOME's stack.json names are killed, one after the other, each once the one before is back.
 """

@@ -15,7 +15,7 @@ import pytest
 
 from stream_worker.ingest.mixture import Counts, mix
 from stream_worker.local.ports import Ports, free_port
-from tests.kills import TARGETS, kill_at_random
+from tests.faults.kills import TARGETS, kill_at_random
 
 DOCUMENTS = 6_000
 
