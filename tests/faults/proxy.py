@@ -28,7 +28,6 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
-        self.connections += 1
         try:
             there_reader, there_writer = await asyncio.open_connection(*self._target)
         except OSError:
@@ -36,6 +35,7 @@ class Proxy:
             return
         sides = {writer, there_writer}
         self._open |= sides
+        self.connections += 1
         await asyncio.gather(_pass(reader, there_writer), _pass(there_reader, writer))
         self._open -= sides
 
