@@ -31,7 +31,8 @@ def monitor() -> None:
     settings = _service_settings()
     from stream_worker.pipelines.monitoring import run_monitor
 
-    _run(_until_signal(run_monitor(settings)))
+    # Not on uvloop: where a connection was reset, redis-py would see its RuntimeError instead of a connection error.
+    asyncio.run(_until_signal(run_monitor(settings)))
 
 
 @click.command()
