@@ -6,6 +6,7 @@
     │   └── MissingProgramError a program of the embedded stack is not installed
     ├── InvalidDocument         the document's own fault              → dead letter
     ├── Unavailable             a server is away for now              → retry with back-off
+    ├── FeedProblem             a feed cannot be fetched or read      → that feed waits, the others go on
     ├── ServerFailed            a server of the embedded stack died   → say why, exit 1
     └── StopWorker              going on would hide or lose data      → stop loudly, exit 1
         ├── TopicRecreated      an offset came back with other bytes
@@ -49,6 +50,22 @@ class Unavailable(FinsentryError):
     def __init__(self, message: str, server: str = "other") -> None:
         super().__init__(message)
         self.server = server
+
+
+class FeedProblem(FinsentryError):
+    """A feed that cannot be fetched or read. `reason` is one of `ingest.feeds.problems.Reason`.
+
+    `retry_after_seconds` is how long its server asks to be left alone.
+    """
+
+    def __init__(self, reason: str, detail: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(reason, detail, retry_after_seconds)
+        self.reason = reason
+        self.detail = detail
+        self.retry_after_seconds = retry_after_seconds
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
 
 
 class ServerFailed(FinsentryError):

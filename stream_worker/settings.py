@@ -7,6 +7,7 @@ running `finsentry up` wrote to `<home>/stack.json` are used.
 import json
 import os
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,6 +59,19 @@ class Settings(BaseSettings):
     monitor_interval_seconds: float = Field(0.25, gt=0, description="how often the monitor looks for marks")
     feed_documents: int = Field(100, ge=1, description="documents in the live feed")
     board_hours: int = Field(24, ge=1, description="how far back the leader boards look")
+
+    feeds: Path | None = Field(None, description="the feeds file (TOML) of `finsentry feeds`")
+    feeds_user_agent: str = Field(
+        f"finsentry/{version('finsentry')}", description="what feeds are asked as; some want an e-mail address in it"
+    )
+    feeds_private_networks: str = Field(
+        "", description="networks that feeds may lie in besides the public internet, as 10.1.0.0/16,fd00::/8"
+    )
+    feeds_in_flight: int = Field(8, ge=1, le=256, description="feeds polled at once by a process")
+    feeds_host_interval_seconds: float = Field(1.0, ge=0, description="pause between two requests to a host")
+    feeds_timeout_seconds: float = Field(30.0, gt=0, description="from asking for a feed to its last byte")
+    feeds_max_bytes: int = Field(10_000_000, ge=1, description="of a feed's document, after decompression")
+    feeds_max_entries: int = Field(10_000, ge=1, le=20_000, description="of a feed's document")
 
     postgres_port: int = Field(15432, ge=1, le=65535, description="port of the embedded Postgres on loopback")
     redis_port: int = Field(16379, ge=1, le=65535, description="port of the embedded Redis on loopback")

@@ -44,6 +44,7 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("monitor", "service", "Keep windows and the live state up to date until stopped."),
     LazyCommand("gateway", "gateway", "Take documents over HTTP until stopped."),
     LazyCommand("gateway-key", "gateway", "Make an API key for the gateway."),
+    LazyCommand("feeds", "feeds", "Publish the entries of RSS and Atom feeds as documents until stopped."),
     LazyCommand("replay", "replay", "Publish a file's lines, or generated headlines, as documents."),
     LazyCommand("score", "service", "Score lines of JSON from standard input, without any server."),
     LazyCommand("show", "documents", "Print all that is stored of one document."),

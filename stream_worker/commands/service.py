@@ -31,8 +31,7 @@ def monitor() -> None:
     settings = _service_settings()
     from stream_worker.pipelines.monitoring import run_monitor
 
-    # Not on uvloop: where a connection was reset, redis-py would see its RuntimeError instead of a connection error.
-    asyncio.run(_until_signal(run_monitor(settings)))
+    run_until_signal(run_monitor(settings))
 
 
 @click.command()
@@ -85,6 +84,12 @@ def _run(main: Coroutine[Any, Any, Any]) -> Any:
     import uvloop
 
     return uvloop.run(main)
+
+
+def run_until_signal(service: Coroutine[Any, Any, None]) -> None:
+    """Run a service that runs for ever, until SIGTERM or Ctrl-C cancels it."""
+    # Not on uvloop: where a connection was reset, redis-py would see its RuntimeError instead of a connection error.
+    asyncio.run(_until_signal(service))
 
 
 async def _until_signal(service: Coroutine[Any, Any, None]) -> None:

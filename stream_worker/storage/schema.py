@@ -11,6 +11,8 @@ dirty_marks     revisions whose windows have not been recomputed since they came
 windows         statistics of one instrument, kind and minute, recomputed from rows
 publications    instruments whose live state in Redis is older than their windows
 model_versions  the manifests of what scored
+feeds           where each polled feed stands: validators, when it is due, who polls it, what is wrong with it
+feed_entries    what was last published of each entry of a feed
 """
 
 from sqlalchemy import (
@@ -20,6 +22,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Double,
+    ForeignKey,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -220,6 +223,40 @@ model_versions = Table(
     Column("manifests", JSONB, nullable=False),
     Column("first_seen_at", Timestamp, nullable=False),
     Column("champion", Boolean, nullable=False, server_default=text("true")),
+)
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("feed", Text, primary_key=True, comment="its name in the feeds file"),
+    Column("url_digest", LargeBinary, nullable=False, comment="BLAKE2b-128; the URL itself may carry credentials"),
+    Column("host", Text, nullable=False),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("body_digest", LargeBinary, comment="BLAKE2b-128 of the last document that was published as a whole"),
+    Column("due_at", Timestamp, nullable=False),
+    Column("claimed_by", Text, comment="the process that polls it now"),
+    Column("claimed_until", Timestamp, comment="after this time the process is taken for dead"),
+    Column("asked_at", Timestamp, comment="when it was last claimed"),
+    Column("succeeded_at", Timestamp, comment="when all that it had was last known to be published"),
+    Column("failures", Integer, nullable=False, server_default=text("0"), comment="in a row"),
+    Column("problem", Text, comment="of the last failure; null after a success"),
+    Column("moved_to", Text, comment="where permanent redirects lead"),
+    Column("gone_at", Timestamp, comment="when its server said that it is gone for good (410)"),
+    CheckConstraint("(claimed_by IS NULL) = (claimed_until IS NULL)", name="claim"),
+    Index(None, "host"),
+)
+
+feed_entries = Table(
+    "feed_entries",
+    metadata,
+    Column("feed", Text, ForeignKey("feeds.feed", ondelete="CASCADE"), primary_key=True),
+    Column("entry_key", LargeBinary, primary_key=True, comment="BLAKE2b-128 of what identifies it in its feed"),
+    Column("text_digest", LargeBinary, nullable=False, comment="BLAKE2b-128 of the words that were published"),
+    Column("published_at", Timestamp, nullable=False, comment="as it was published first"),
+    Column("changed_at", Timestamp, nullable=False, comment="updated_at, or else published_at, as published last"),
+    Column("seen_at", Timestamp, nullable=False, comment="when the feed last had it"),
+    Index(None, "feed", "seen_at"),
 )
 
 #: SQL that holds for rows `d` of documents that are the current revision of their document: the one with the highest
