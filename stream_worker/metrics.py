@@ -134,6 +134,10 @@ GATEWAY_BYTES_IN_FLIGHT = Gauge(
 #: result: new, unchanged, or the reason of the failure.
 FEED_FETCHES = Counter("finsentry_feed_fetches_total", "Fetches by their result", ["feed", "result"], registry=FEEDS)
 FEED_ENTRIES = Counter("finsentry_feed_entries_published_total", "Entries published", ["feed"], registry=FEEDS)
+#: reason: one of domain.refusals.Reason, repeated, or too_large.
+FEED_ENTRIES_SKIPPED = Counter(
+    "finsentry_feed_entries_skipped_total", "Entries that cannot be documents", ["feed", "reason"], registry=FEEDS
+)
 FEED_FETCH_SECONDS = Histogram("finsentry_feed_fetch_seconds", "Time of one fetch", buckets=_SECONDS, registry=FEEDS)
 
 

@@ -125,12 +125,8 @@ class Stack:
         return [["migrate"]] if self._plan.mock_kafka else [["migrate"], ["topics", "apply"]]
 
     def _services(self, environment: Mapping[str, str]) -> list[Service]:
-<<<<<<< HEAD
-        services = [command_service(name, [name], self._home, environment) for name in ("worker", "monitor", "gateway")]
-=======
-        names = ["worker", "monitor", *(["feeds"] if self._settings.feeds else [])]
+        names = ["worker", "monitor", "gateway", *(["feeds"] if self._settings.feeds else [])]
         services = [command_service(name, [name], self._home, environment) for name in names]
->>>>>>> bdd1beb (Feeds: RSS and Atom entries become documents)
         if self._plan.dashboard:
             services.append(dashboard_service(self._settings.dashboard_port, self._home, environment))
         if self._plan.source != "none":

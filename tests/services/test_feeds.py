@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stream_worker.ingest.feeds import publishing
 from stream_worker.ingest.topics import apply_topics
 from stream_worker.local.kafka import Kafka
+from stream_worker.local.ports import Ports
 from stream_worker.settings import Settings
 from tests.feed_server import NOW, FeedServer, endless, feed_server, item, reset, rss, silent
 from tests.services.feeds_deployment import FeedsDeployment
@@ -33,6 +34,7 @@ async def feeds(
         feeds=tmp_path / "feeds.toml",
         feeds_private_networks="127.0.0.0/8",
         feeds_host_interval_seconds=0.0,
+        feeds_http_port=0,
     )
     await apply_topics(settings)
     async with feed_server() as server:
@@ -262,6 +264,29 @@ async def test_ten_thousand_entries_are_published_once(feeds: FeedsDeployment) -
     messages = await feeds.messages()
     assert len(messages) == 10_001
     assert len({key for key, _ in messages}) == 10_001
+
+
+async def test_the_service_tells_how_it_is_and_what_it_has_done(feeds: FeedsDeployment) -> None:
+    port = Ports.free().kafka_port
+    feeds.settings = feeds.settings.model_copy(update={"feeds_http_port": port})
+    feeds.server.serve("/told", rss(item(1), item(2, pubDate="")))
+    feeds.list_feeds({"told": feeds.server.url("/told"), "broken": feeds.server.url("/nothing", "127.0.0.2")})
+    async with feeds.running(), ClientSession(f"http://127.0.0.1:{port}") as client:
+        await feeds.first_turns(2)
+        await feeds.turn("told")
+        assert (await client.get("/livez")).status == 200
+        ready = await client.get("/readyz")
+        assert set((await ready.json())["checks"]) == {"postgres", "kafka"}
+        assert ready.status == 200
+        told = await (await client.get("/metrics")).text()
+    for line in (
+        'finsentry_feed_fetches_total{feed="told",result="new"} 1.0',
+        'finsentry_feed_fetches_total{feed="told",result="unchanged"} 1.0',
+        'finsentry_feed_fetches_total{feed="broken",result="http_status"} 1.0',
+        'finsentry_feed_entries_published_total{feed="told"} 1.0',
+        'finsentry_feed_entries_skipped_total{feed="told",reason="missing_field"} 1.0',
+    ):
+        assert line in told.splitlines()
 
 
 async def test_the_check_says_what_it_found_in_each_feed_and_fails_if_one_fails(feeds: FeedsDeployment) -> None:

@@ -8,6 +8,7 @@ from hashlib import blake2b
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from stream_worker import metrics
 from stream_worker.errors import FeedProblem
 from stream_worker.ingest.feeds.config import Feed
 from stream_worker.ingest.feeds.entries import Origin
@@ -48,12 +49,13 @@ class Poller:
     async def poll(self, feed: Feed, claim: storage.Claim) -> None:
         """Take one turn; what is wrong with the feed is noted and costs the feed a pause. Raises what Postgres does."""
         try:
-            with blamed_on_the_feed(feed.name):
+            with blamed_on_the_feed(feed.name), metrics.FEED_FETCH_SECONDS.time():
                 fetched = await self._fetcher.fetch(feed.address, Validators(claim.etag, claim.last_modified))
             version = await self._take_in(feed, claim, fetched)
         except FeedProblem as problem:
             await self._note_failure(feed, claim.failures + 1, problem)
             return
+        metrics.FEED_FETCHES.labels(feed.name, "unchanged" if version.body_digest == claim.body_digest else "new").inc()
         if fetched.moved_to is not None:
             _log.warning("feed has moved for good: change its url", feed=feed.name, moved_to=fetched.moved_to)
         pause = pause_seconds(feed.interval_seconds, 0, None, random.random())
@@ -73,11 +75,12 @@ class Poller:
         with blamed_on_the_feed(feed.name):
             reading = await self._reader.read(fetched.body, fetched.charset, fetched.url, origin, now)
         outcome = await self._publisher.publish(feed.name, reading.entries, now)
-        _log_what_was_found(feed, reading, outcome)
+        _tell_what_was_found(feed, reading, outcome)
         # An entry whose time has not come yet is looked at again, though the document be the same.
         return storage.Version(None, None, None) if any(skipped.early for skipped in reading.skipped) else version
 
     async def _note_failure(self, feed: Feed, failures: int, problem: FeedProblem) -> None:
+        metrics.FEED_FETCHES.labels(feed.name, problem.reason).inc()
         gone = problem.reason == Reason.GONE
         pause = pause_seconds(feed.interval_seconds, failures, problem.retry_after_seconds, random.random())
         async with self._engine.begin() as connection:
@@ -86,8 +89,9 @@ class Poller:
         _log.warning(what, feed=feed.name, problem=str(problem), failures=failures, pause_seconds=round(pause))
 
 
-def _log_what_was_found(feed: Feed, reading: Reading, outcome: Outcome) -> None:
+def _tell_what_was_found(feed: Feed, reading: Reading, outcome: Outcome) -> None:
     _log.info("feed taken in", feed=feed.name, published=outcome.published, unchanged=outcome.unchanged)
+    metrics.FEED_ENTRIES.labels(feed.name).inc(outcome.published)
     if reading.malformed:
         _log.warning("feed is malformed XML, its entries were read all the same", feed=feed.name, xml=reading.malformed)
     reasons = Counter(skipped.reason for skipped in reading.skipped)
@@ -96,3 +100,5 @@ def _log_what_was_found(feed: Feed, reading: Reading, outcome: Outcome) -> None:
     if reasons:
         examples = [f"{skipped.entry}: {skipped.detail}" for skipped in reading.skipped[:_EXAMPLES]]
         _log.warning("entries skipped", feed=feed.name, reasons=dict(reasons), examples=examples)
+    for reason, number in reasons.items():
+        metrics.FEED_ENTRIES_SKIPPED.labels(feed.name, reason).inc(number)

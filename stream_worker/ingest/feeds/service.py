@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from stream_worker import metrics
 from stream_worker.ingest.feeds.addresses import AddressGuard, opened_networks
 from stream_worker.ingest.feeds.config import Feed, load_feeds
 from stream_worker.ingest.feeds.fetching import Fetcher, Limits
@@ -24,11 +25,14 @@ from stream_worker.ingest.feeds.publishing import EntryPublisher
 from stream_worker.ingest.feeds.reading import Reader, ReadingLimits
 from stream_worker.ingest.publisher import Publisher
 from stream_worker.ingest.topics import max_message_bytes
+from stream_worker.progress import Progress
 from stream_worker.retry import until_available
 from stream_worker.settings import Settings
 from stream_worker.storage import feeds as storage
-from stream_worker.storage.engine import create_engine, is_passing
+from stream_worker.storage.engine import ask, create_engine, is_passing
 from stream_worker.storage.migrate import require_current
+from stream_worker.vitals import Vitals
+from stream_worker.vitals_server import serving_vitals
 
 #: How long a process that has died keeps its feeds from others.
 LEASE_SECONDS = 60.0
@@ -41,11 +45,14 @@ _log = structlog.get_logger(__name__)
 class FeedService:
     """Polls until cancelled."""
 
-    def __init__(self, feeds: Sequence[Feed], engine: AsyncEngine, poller: Poller, settings: Settings) -> None:
+    def __init__(
+        self, feeds: Sequence[Feed], engine: AsyncEngine, poller: Poller, settings: Settings, progress: Progress
+    ) -> None:
         self._feeds = {feed.name: feed for feed in feeds}
         self._engine = engine
         self._poller = poller
         self._settings = settings
+        self._progress = progress
         self._polls: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -53,8 +60,9 @@ class FeedService:
         renewing = asyncio.create_task(self._renew_for_ever())
         try:
             while True:
-                for claim in await until_available(self._claim, "claiming feeds"):
+                for claim in await until_available(self._claim, "claiming feeds", self._progress):
                     self._polls[claim.feed] = asyncio.create_task(self._poll(claim))
+                self._progress.moved()
                 tasks = {renewing, *self._polls.values()}
                 await asyncio.wait(tasks, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 for task in tasks:
@@ -121,20 +129,33 @@ async def run_feeds(settings: Settings, *, retry_gone: bool = False) -> None:
     """Poll until cancelled. Raises ConfigurationError where a person must change something first."""
     feeds = load_feeds(settings.feeds)
     fetcher = fetcher_from(settings)
-    topic = settings.topic("documents")
+    progress = Progress()
+    vitals = Vitals(metrics.FEEDS, progress, settings.stuck_seconds)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(serving_vitals(vitals, settings, "feeds_http_port"))
         engine = create_engine(settings.require_database_url(), pool_size=settings.feeds_in_flight + 2)
         stack.push_async_callback(engine.dispose)
-        await until_available(partial(require_current, engine), "checking the schema")
-        limit = await until_available(partial(max_message_bytes, settings, topic), "looking at the documents topic")
-        publisher = Publisher(settings.require_kafka_bootstrap(), topic, limit)
-        await until_available(partial(stack.enter_async_context, publisher), "connecting to Kafka")
+        await until_available(partial(require_current, engine), "checking the schema", progress)
+        publisher = await _connected_publisher(settings, stack, progress)
         await stack.enter_async_context(fetcher)
-        await until_available(partial(_enlist, engine, feeds, retry_gone), "enlisting feeds")
+        await until_available(partial(_enlist, engine, feeds, retry_gone), "enlisting feeds", progress)
         reader = Reader(ReadingLimits(settings.feeds_max_entries))
         poller = Poller(uuid.uuid4().hex, engine, fetcher, reader, EntryPublisher(engine, publisher))
+        vitals.ready_when({"postgres": partial(ask, engine), "kafka": partial(_ask_kafka, settings)})
         _log.info("polling feeds", feeds=len(feeds), process=poller.process)
-        await FeedService(feeds, engine, poller, settings).run()
+        await FeedService(feeds, engine, poller, settings, progress).run()
+
+
+async def _connected_publisher(settings: Settings, stack: AsyncExitStack, progress: Progress) -> Publisher:
+    topic = settings.topic("documents")
+    limit = await until_available(partial(max_message_bytes, settings, topic), "looking at the topic", progress)
+    publisher = Publisher(settings.require_kafka_bootstrap(), topic, limit)
+    return await until_available(partial(stack.enter_async_context, publisher), "connecting to Kafka", progress)
+
+
+async def _ask_kafka(settings: Settings) -> str:
+    topic = settings.topic("documents")
+    return f"{topic} takes messages of up to {await max_message_bytes(settings, topic)} bytes"
 
 
 async def _enlist(engine: AsyncEngine, feeds: Sequence[Feed], retry_gone: bool) -> None:
