@@ -7,7 +7,7 @@ due, not from when a connection was free for it; without one, every connection s
 import asyncio
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -46,8 +46,16 @@ def main(
     port: int, data: Path | None, documents: int, form: str, count: int, rate: float | None, connections: int
 ) -> None:
     """Post COUNT requests to PORT of 127.0.0.1."""
-    requests = list(islice(_requests(long_stream(data, count * documents), documents, form), count))
+    requests = list(requests_of(long_stream(data, count * documents), documents, form))
     click.echo(orjson.dumps(asdict(uvloop.run(load(port, requests, rate, connections)))))
+
+
+def requests_of(lines: Iterable[bytes], documents: int, form: str) -> Iterator[bytes]:
+    """The lines as requests of so many documents each; form: json or ndjson."""
+    rest = iter(lines)
+    while batch := list(islice(rest, documents)):
+        body = b"\n".join(batch) if form == "ndjson" else batch[0] if documents == 1 else b"[%s]" % b",".join(batch)
+        yield _HEAD % (_TYPES[form], len(body)) + body
 
 
 async def load(port: int, requests: list[bytes], rate: float | None, connections: int) -> Load:
@@ -57,7 +65,7 @@ async def load(port: int, requests: list[bytes], rate: float | None, connections
     answered: list[tuple[int, float]] = []
     await asyncio.gather(*(_connection(port, pending, answered) for _ in range(connections)))
     seconds = time.perf_counter() - began
-    hundredths = statistics.quantiles([latency for _, latency in answered], n=100)
+    hundredths = statistics.quantiles([latency for _, latency in answered], n=100, method="inclusive")
     return Load(
         requests=len(answered),
         unaccepted=sum(status != 202 for status, _ in answered),
@@ -83,12 +91,6 @@ async def _connection(
         answered.append((int(head[9:12]), time.perf_counter() - began))
     writer.close()
     await writer.wait_closed()
-
-
-def _requests(lines: Iterator[bytes], documents: int, form: str) -> Iterator[bytes]:
-    while batch := list(islice(lines, documents)):
-        body = b"\n".join(batch) if form == "ndjson" else batch[0] if documents == 1 else b"[%s]" % b",".join(batch)
-        yield _HEAD % (_TYPES[form], len(body)) + body
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from bench.http_load import load, requests_of
 from stream_worker.domain.documents import decode
 from stream_worker.ingest.gateway.documentation import EXAMPLES, Outcome, ProblemDetails
 from stream_worker.ingest.gateway.items import MediaType
@@ -232,3 +233,17 @@ async def test_many_at_once_are_all_published_each_once(gateway: Gateway) -> Non
     places = [(one["partition"], one["offset"]) for reply in replies for one in reply.body["accepted"]]
     assert len(places) == len(set(places)) == 200
     assert set(await gateway.published()) - before == set(places)
+
+
+@pytest.mark.parametrize(("form", "documents", "rate"), [("json", 1, None), ("json", 20, 100.0), ("ndjson", 50, None)])
+async def test_the_bench_posts_every_document_once(
+    gateway: Gateway, form: str, documents: int, rate: float | None
+) -> None:
+    before = set(await gateway.published())
+    lines = [json.dumps(document(id=uuid.uuid4().hex)).encode() for _ in range(200)]
+    measured = await load(gateway.settings.gateway_port, list(requests_of(lines, documents, form)), rate, connections=8)
+    assert (measured.requests, measured.unaccepted) == (200 / documents, 0)
+    assert 0 < measured.p50 <= measured.p99 <= measured.longest
+    after = await gateway.published()
+    values = [json.loads(value) for place, (_, value) in after.items() if place not in before]
+    assert sorted(one["id"] for one in values) == sorted(json.loads(line)["id"] for line in lines)

@@ -1,6 +1,8 @@
 """From `POST /v1/documents` to the rows in Postgres."""
 
+import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -35,10 +37,10 @@ async def test_the_worker_stores_what_was_accepted_under_the_ids_that_were_told(
 
 
 async def _until_ready(session: aiohttp.ClientSession) -> None:
-    while True:
-        try:
-            async with session.get("/readyz") as response:
-                if response.status == 200:
-                    return
-        except aiohttp.ClientError:
-            pass
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(aiohttp.ClientError):
+                async with session.get("/readyz") as response:
+                    if response.status == 200:
+                        return
+            await asyncio.sleep(0.05)

@@ -1,6 +1,7 @@
 """The gateway's side of Kafka: a document is acknowledged within a deadline, or its sender is told to come again."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -58,7 +59,8 @@ class Outlet:
         self._deadline_seconds = settings.gateway_publish_seconds
         self._producer: AIOKafkaProducer | None = None
         self._answers = False
-        self._failed_at = -_DOUBT_SECONDS
+        self._acknowledged_at = -math.inf
+        self._failed_at = -math.inf
         self._broken = asyncio.Event()
         # Where batches are full, aiokafka takes whoever comes at the right moment, and others never.
         self._turn = asyncio.Lock()
@@ -77,7 +79,7 @@ class Outlet:
     async def check(self) -> str:
         """Whether documents can be published, for a readiness probe. Raises Unavailable where it is not likely."""
         self.require_kafka()
-        if time.monotonic() - self._failed_at < _DOUBT_SECONDS:
+        if self._failed_at > max(self._acknowledged_at, time.monotonic() - _DOUBT_SECONDS):
             raise Unavailable("Kafka answers, but did not take what it was last given.", "kafka")
         return f"a leader of {self._topic} answers"
 
@@ -111,7 +113,7 @@ class Outlet:
             if not error.retriable and not isinstance(error, KafkaTimeoutError):
                 self._broken.set()
             raise Unavailable(f"Kafka does not take documents: {error}.", "kafka") from error
-        self._failed_at = -_DOUBT_SECONDS
+        self._acknowledged_at = time.monotonic()
         return [Place(record.partition, record.offset) for record in records]
 
     async def run(self) -> None:
@@ -149,12 +151,15 @@ class Outlet:
 
     async def _watch(self, producer: AIOKafkaProducer) -> None:
         """Ask Kafka every now and then. Returns when another producer is needed."""
-        answered_at = time.monotonic()
-        while not self._broken.is_set() and time.monotonic() - answered_at < _RENEW_SECONDS:
-            self._note(answers=await self._has_leader(producer))
+        answered_at = asked_at = time.monotonic()
+        while not self._broken.is_set() and asked_at - answered_at < _RENEW_SECONDS:
+            asked_at = time.monotonic()
+            # The question waits behind what is being published; an acknowledgement is an answer as well.
+            has_leader = await self._has_leader(producer)
+            self._note(answers=has_leader or self._acknowledged_at > asked_at)
             self._progress.moved()
             if self._answers:
-                answered_at = time.monotonic()
+                answered_at = asked_at
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._broken.wait(), _LOOK_SECONDS)
 
