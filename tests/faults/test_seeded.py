@@ -13,11 +13,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-from stream_worker.ingest.mixture import Counts, mix
+from stream_worker.ingest.mixture import mix
 from stream_worker.local.ports import Ports, free_port
-from tests.faults.kills import TARGETS, kill_at_random
+from tests.faults.seeded import KINDS, strike_at_random
 
 DOCUMENTS = 6_000
+#: About as long as the faults take, so that all of them strike while documents come.
+STREAM_SECONDS = 75.0
 
 
 class Stack:
@@ -38,6 +40,10 @@ class Stack:
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         command = self._command(*arguments)
         return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False, timeout=120)
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        command = self._command(*arguments)
+        return subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True)
 
     def stop(self) -> None:
         self.process.terminate()
@@ -73,7 +79,7 @@ def _originals() -> list[bytes]:
     ]
 
 
-def _verified(stack: Stack, counts: Counts) -> dict[str, int]:
+def _verified(stack: Stack, lines: int) -> dict[str, int]:
     """The checker's counts, once every message has a receipt, is committed, and no mark is left."""
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
@@ -83,7 +89,7 @@ def _verified(stack: Stack, counts: Counts) -> dict[str, int]:
             numbers: dict[str, int] = report["counts"]
             receipts = sum(numbers[f"receipts {outcome}"] for outcome in ("accepted", "duplicate", "dead_letter"))
             lag = sum(partition["lag"] for partition in report["partitions"])
-            if (receipts, lag, numbers["pending marks"]) == (counts.lines, 0, 0):
+            if receipts >= lines and (lag, numbers["pending marks"]) == (0, 0):
                 return numbers
         else:
             assert not found.stdout, found.stdout  # violations; no output means that a server is still away
@@ -91,17 +97,21 @@ def _verified(stack: Stack, counts: Counts) -> dict[str, int]:
     raise AssertionError(f"not done in time: {found.stdout} {found.stderr}")
 
 
-def test_kills_of_every_process_change_no_count(stack: Stack, tmp_path: Path) -> None:
+def test_faults_of_every_kind_in_the_middle_change_no_count(stack: Stack, tmp_path: Path) -> None:
     lines, counts = mix(_originals(), seed=1, repeats=500, junk_lines=100, corrections=100)
     mixture = tmp_path / "mixture.jsonl"
     mixture.write_bytes(b"".join(line + b"\n" for line in lines))
-    replay = stack.run("replay", str(mixture), "--json")
-    assert replay.returncode == 0, replay.stderr
-    killed = list(kill_at_random(stack.home, kills=len(TARGETS), seed=3, pause=(0.2, 1.5)))
-    assert sorted(killed) == sorted(TARGETS)
-    numbers = _verified(stack, counts)
+    kinds = set(KINDS) - {"feeds killed"}
+    with stack.start("replay", str(mixture), "--rate", str(len(lines) / STREAM_SECONDS), "--json") as replay:
+        struck = list(strike_at_random(stack.home, faults=len(kinds), seed=3, pause=(0.2, 1.5)))
+        assert set(struck) == kinds
+        sent, _ = replay.communicate(timeout=120)
+    assert replay.returncode == 0
+    assert json.loads(sent)["acknowledged"] == counts.lines
+    numbers = _verified(stack, counts.lines)
     assert numbers["receipts accepted"] == counts.accepted
-    assert numbers["receipts duplicate"] == counts.duplicate
-    assert numbers["receipts dead_letter"] == counts.dead_letter
     assert numbers["documents"] == counts.documents
     assert numbers["revisions"] == counts.revisions
+    # A producer that broke sends again what it is not sure of.
+    assert numbers["receipts duplicate"] >= counts.duplicate
+    assert numbers["receipts dead_letter"] >= counts.dead_letter
