@@ -96,6 +96,7 @@ class Deployment:
             "FINSENTRY_TOPIC_PREFIX": self.settings.topic_prefix,
             "FINSENTRY_CONSUMER_GROUP": self.settings.consumer_group,
             "FINSENTRY_MODEL_REPOSITORY": str(self.settings.model_repository),
+            "FINSENTRY_WORKER_HTTP_PORT": "0",
         }
 
     def start_worker(self) -> None:

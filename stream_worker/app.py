@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import threading
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -14,23 +15,30 @@ from typing import Any
 import faust
 import structlog
 from aiokafka import AIOKafkaProducer
+from faust.types import TP
 
 from stream_worker.assembly import assessor_from
 from stream_worker.errors import ConfigurationError, FinsentryError, StopWorker
 from stream_worker.faust_consumer import assignor_with, transport_with
 from stream_worker.inference.opening import open_analyzer
+from stream_worker.ingest.backlog import BacklogReader
 from stream_worker.ingest.publisher import started
 from stream_worker.ingest.topics import list_topics
+from stream_worker.metrics import WORKER
 from stream_worker.pipelines.batch import Message
 from stream_worker.pipelines.emission import Emitter
 from stream_worker.pipelines.micro_batches import Limits, MicroBatches
 from stream_worker.pipelines.positions import Positions
 from stream_worker.pipelines.scoring import ScoringPipeline
+from stream_worker.progress import Progress
 from stream_worker.retry import until_available
 from stream_worker.settings import Settings
 from stream_worker.storage.engine import create_engine
 from stream_worker.storage.migrate import require_current
 from stream_worker.storage.models import record_models
+from stream_worker.vitals import Vitals
+from stream_worker.vitals_server import serving_vitals
+from stream_worker.worker_health import WorkerHealth
 
 #: A dead worker's partitions are given to others after so long.
 SESSION_SECONDS = 10.0
@@ -55,6 +63,8 @@ class ScoringWorker:
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
         self._positions = Positions()
+        self._pipeline = pipeline
+        self._assigned: frozenset[tuple[str, int]] | None = None
         self._batches = MicroBatches(
             pipeline,
             Limits(
@@ -66,7 +76,7 @@ class ScoringWorker:
             acknowledge=self._positions.acknowledge,
             fail=self._fail,
         )
-        self._app = self._faust_app(pipeline)
+        self._app = self._faust_app()
 
     async def run(self) -> None:
         """Run until `stop`. Raises what the pipeline could not cure, or StopWorker where Faust gave up."""
@@ -80,6 +90,10 @@ class ScoringWorker:
             raise self._failure
         if self._app.crash_reason is not None:
             raise StopWorker(f"The Kafka consumer gave up: {self._app.crash_reason!r}.")
+
+    def assigned(self) -> frozenset[tuple[str, int]] | None:
+        """The partitions that this worker reads; None before it has joined its group."""
+        return self._assigned
 
     def stop(self) -> None:
         """Finish the batches in flight, then end."""
@@ -106,10 +120,14 @@ class ScoringWorker:
         error = StopWorker(f"Kafka does not know the topic {topic} at the moment; a new worker will join anew.")
         self._loop.call_soon_threadsafe(self._fail, error)
 
+    def _partitions_assigned(self, assigned: Iterable[TP]) -> None:
+        self._assigned = frozenset((tp.topic, tp.partition) for tp in assigned)
+        self._pipeline.partitions_assigned()
+
     async def _drain(self) -> None:
         await self._batches.drain(0.0 if self._failure is not None else self._settings.drain_seconds)
 
-    def _faust_app(self, pipeline: ScoringPipeline) -> faust.App:
+    def _faust_app(self) -> faust.App:
         settings = self._settings
         brokers = ";".join(f"kafka://{server}" for server in settings.require_kafka_bootstrap().split(","))
         # Faust makes a folder for tables, which we have none of, and would do so in the working directory.
@@ -132,7 +150,7 @@ class ScoringWorker:
             consumer_auto_offset_reset="earliest",
             PartitionAssignor=assignor_with(self._topic_is_missing),
         )
-        transport = transport_with(self._positions, self._drain, pipeline.partitions_assigned)
+        transport = transport_with(self._positions, self._drain, self._partitions_assigned)
         app.transport = transport(app.conf.broker_consumer, app)
         documents = app.topic(
             settings.topic("documents"),
@@ -158,14 +176,18 @@ async def run_worker(settings: Settings) -> None:
     Raises ConfigurationError (a ContractError for the wrong model) before anything was read, and StopWorker or the
     pipeline's own error where it could not go on.
     """
+    progress = Progress()
+    vitals = Vitals(WORKER, progress, settings.stuck_seconds)
+    available = partial(until_available, progress=progress)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(serving_vitals(vitals, settings, "worker_http_port"))
         engine = create_engine(settings.require_database_url())
         stack.push_async_callback(engine.dispose)
-        await until_available(partial(require_current, engine), "checking the schema")
-        analyzer = await until_available(lambda: stack.enter_async_context(open_analyzer(settings)), "Triton")
-        await until_available(partial(record_models, engine, analyzer.model_version, settings), "recording the model")
-        await until_available(partial(_require_topics, settings), "looking for the topics")
-        producer = await until_available(partial(start_producer, settings), "Kafka")
+        await available(partial(require_current, engine), "checking the schema")
+        analyzer = await available(lambda: stack.enter_async_context(open_analyzer(settings)), "Triton")
+        await available(partial(record_models, engine, analyzer.model_version, settings), "recording the model")
+        await available(partial(_require_topics, settings), "looking for the topics")
+        producer = await available(partial(start_producer, settings), "Kafka")
         stack.push_async_callback(producer.stop)
         pipeline = ScoringPipeline(
             engine,
@@ -174,8 +196,15 @@ async def run_worker(settings: Settings) -> None:
             now=lambda: datetime.now(UTC),
             code_version=version("finsentry"),
             dead_letter_limit=settings.dead_letter_limit,
+            progress=progress,
         )
         worker = ScoringWorker(settings, pipeline)
+        reader = await stack.enter_async_context(BacklogReader(settings.require_kafka_bootstrap()))
+        groups = {"live": (settings.topic("documents"), settings.consumer_group)}
+        health = WorkerHealth(engine, analyzer, reader, groups, worker.assigned)
+        vitals.ready_when(health.checks)
+        vitals.works_while(health.has_work)
+        vitals.gauges_are_read_by(health.read_gauges)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, worker.stop)
         _tame_garbage_collection()

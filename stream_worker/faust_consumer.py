@@ -20,7 +20,8 @@ COMMIT_SECONDS = 5.0
 
 #: Finishes or abandons what was read; nothing is acknowledged after it returns.
 Drain = Callable[[], Awaitable[None]]
-Assigned = Callable[[], None]
+#: Called with what was assigned, before any of it is read.
+Assigned = Callable[[Iterable[TP]], None]
 
 
 class PositionConsumer(driver.Consumer):
@@ -48,7 +49,7 @@ class PositionConsumer(driver.Consumer):
     async def on_partitions_assigned(self, assigned: Iterable[TP], generation_id: int = 0) -> None:
         """Reading begins anew at the committed offsets."""
         self.positions.reset()
-        self.assigned()
+        self.assigned(assigned)
         await super().on_partitions_assigned(assigned, generation_id)
 
 

@@ -32,8 +32,8 @@ class Progress:
 
     def waits_no_more(self, what: str) -> None:
         """It succeeded, or was given up."""
-        if self._waits.pop(what, None) is not None:
-            self.moved()
+        self._waits.pop(what, None)
+        self.moved()
 
     def idle_seconds(self) -> float:
         """Since the last step, whether or not there was anything to do."""

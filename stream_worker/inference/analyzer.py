@@ -1,6 +1,7 @@
 """A batch of texts in, an analysis of each out; no text is inferred twice."""
 
 import asyncio
+import time
 import unicodedata
 from collections.abc import Awaitable, Sequence
 from typing import Any
@@ -32,6 +33,8 @@ class Analyzer:
 
     def __init__(self, models: ModelPair, encoder: Encoder, backend: Backend, cache: AnalysisCache) -> None:
         self.model_version = models.model_version
+        #: When both models last answered, by `time.monotonic`.
+        self.answered_at = float("-inf")
         self._encoder = encoder
         self._backend = backend
         self._cache = cache
@@ -104,6 +107,7 @@ class Analyzer:
         sentiment, entities = await _all(
             *(self._backend.infer(model, batch.input_ids, batch.attention_mask) for model in (SENTIMENT, ENTITIES))
         )
+        self.answered_at = time.monotonic()
         rows, length = batch.input_ids.shape
         document = logits_of(sentiment, DOCUMENT_LOGITS, (rows, len(LABELS)))
         token = batch.real(logits_of(sentiment, TOKEN_LOGITS, (rows, length, len(LABELS))))

@@ -7,6 +7,7 @@ are inserted once, and what is emitted is what committed receipts say.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,6 +17,7 @@ from stream_worker.pipelines.assess import Assessor, Text
 from stream_worker.pipelines.batch import Batch, DeadLetter, Emissions, Item, Message
 from stream_worker.pipelines.emission import Emitter
 from stream_worker.pipelines.writing import BatchWriter
+from stream_worker.progress import Progress
 from stream_worker.retry import until_available
 from stream_worker.storage import batches
 from stream_worker.storage.batches import Position, Receipt
@@ -37,6 +39,7 @@ class ScoringPipeline:
         now: Callable[[], datetime],
         code_version: str,
         dead_letter_limit: int,
+        progress: Progress | None = None,
     ) -> None:
         self._engine = engine
         self._assessor = assessor
@@ -46,16 +49,18 @@ class ScoringPipeline:
             engine, assessor, now=now, code_version=code_version, refusal_limit=dead_letter_limit
         )
         self._dead_letter_limit = dead_letter_limit
+        self._progress = progress or Progress()
+        self._until_available = partial(until_available, progress=self._progress)
         self._dead_letter_runs: dict[tuple[str, int], int] = {}
 
     async def prepare(self, batch_id: str, messages: Sequence[Message]) -> Batch:
         """Decode what is new, and assess the revisions that are not stored yet."""
-        return await until_available(lambda: self._prepare(batch_id, messages), "preparing a batch")
+        return await self._until_available(lambda: self._prepare(batch_id, messages), "preparing a batch")
 
     async def commit(self, batch: Batch) -> Emissions:
         """Write the batch in one transaction (or, where a row is refused, in as few as keep the good ones)."""
-        await until_available(lambda: self._enforce_limit(batch), "reading receipts")
-        return await until_available(lambda: self._commit(batch), "committing a batch")
+        await self._until_available(lambda: self._enforce_limit(batch), "reading receipts")
+        return await self._until_available(lambda: self._commit(batch), "committing a batch")
 
     def partitions_assigned(self) -> None:
         """Forget what was counted on partitions that other workers may have moved on since."""
@@ -63,7 +68,7 @@ class ScoringPipeline:
 
     async def emit(self, emissions: Emissions) -> None:
         """Publish; returns when the broker has acknowledged everything."""
-        await until_available(lambda: self._emitter.emit(emissions), "publishing scores")
+        await self._until_available(lambda: self._emitter.emit(emissions), "publishing scores")
 
     async def _prepare(self, batch_id: str, messages: Sequence[Message]) -> Batch:
         received_at = self._now()

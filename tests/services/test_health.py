@@ -1,0 +1,207 @@
+"""What worker and monitor answer to probes while their servers come and go."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+import pytest
+
+from stream_worker.local.ports import Ports
+from stream_worker.local.server import Server
+from stream_worker.local.servers import Servers
+from stream_worker.settings import Settings
+from tests.services.deployment import Deployment, deployed, document
+
+
+class Probe:
+    """Asks one process."""
+
+    def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
+        self._session = session
+        self._address = f"http://127.0.0.1:{port}"
+
+    async def status(self, path: str) -> int:
+        """Of the answer; 0 where there is none."""
+        try:
+            async with self._session.get(f"{self._address}/{path}") as response:
+                return response.status
+        except aiohttp.ClientError:
+            return 0
+
+    async def ready(self) -> Mapping[str, Any]:
+        """What `/readyz` says."""
+        async with self._session.get(f"{self._address}/readyz") as response:
+            answer: Mapping[str, Any] = json.loads(await response.read())
+            return answer
+
+    async def until(self, path: str, status: int, seconds: float = 60.0) -> None:
+        """Wait until the path has this status."""
+        async with asyncio.timeout(seconds):
+            while await self.status(path) != status:
+                await asyncio.sleep(0.1)
+
+    async def until_failing(self, *names: str) -> Mapping[str, Any]:
+        """Wait until exactly these checks fail, and return the findings of all."""
+        async with asyncio.timeout(60):
+            while True:
+                answer = await self.ready()
+                if answer["failing"] == list(names):
+                    checks: Mapping[str, Any] = answer["checks"]
+                    return checks
+                await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+async def deployment(servers: Servers, settings: Settings, tmp_path: Path) -> AsyncIterator[Deployment]:
+    async with deployed(settings, tmp_path / "logs") as deployment:
+        yield deployment
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+        yield session
+
+
+@pytest.fixture
+async def worker(deployment: Deployment, session: aiohttp.ClientSession) -> Probe:
+    port = Ports.free().redis_port
+    await deployment.start("worker", worker_http_port=port)
+    probe = Probe(session, port)
+    await probe.until("readyz", 200)
+    return probe
+
+
+async def _back(server: Server) -> None:
+    server.spawn()
+    await asyncio.to_thread(server.wait_ready)
+
+
+async def test_a_worker_without_postgres_is_alive_and_names_postgres_until_it_is_back(
+    worker: Probe, servers: Servers
+) -> None:
+    servers.postgres.kill()
+    try:
+        checks = await worker.until_failing("postgres")
+        assert "refused" in checks["postgres"]["detail"]
+        assert checks["triton"]["ok"]
+        assert await worker.status("livez") == 200
+    finally:
+        await _back(servers.postgres)
+    await worker.until("readyz", 200)
+
+
+async def test_a_dead_model_process_makes_a_worker_unready_while_triton_says_ready(
+    worker: Probe, servers: Servers
+) -> None:
+    stubs = psutil.Process(servers.triton.process.pid).children()
+    (stub,) = (stub for stub in stubs if "/entities/" in " ".join(stub.cmdline()))
+    stub.kill()
+    try:
+        checks = await worker.until_failing("triton")
+        assert "entities" in checks["triton"]["detail"]
+        assert servers.triton.answers()
+        assert await worker.status("livez") == 200
+    finally:
+        servers.triton.kill()
+        await _back(servers.triton)
+    await worker.until("readyz", 200)
+
+
+async def test_a_worker_without_kafka_is_alive_and_names_kafka(worker: Probe, servers: Servers) -> None:
+    servers.kafka.kill()
+    try:
+        await worker.until_failing("kafka")
+        assert await worker.status("livez") == 200
+        assert await worker.status("metrics") == 200
+    finally:
+        await _back(servers.kafka)
+    await worker.until("readyz", 200)
+
+
+async def test_a_worker_that_waits_for_a_server_at_its_start_is_alive_and_says_for_which(
+    deployment: Deployment, servers: Servers, session: aiohttp.ClientSession
+) -> None:
+    port = Ports.free().redis_port
+    probe = Probe(session, port)
+    servers.triton.kill()
+    try:
+        await deployment.start("worker", worker_http_port=port)
+        await probe.until("livez", 200)
+        async with asyncio.timeout(30):
+            while "Triton" not in (await probe.ready())["checks"]["start"]["detail"]:
+                await asyncio.sleep(0.1)
+        assert await probe.status("livez") == 200
+    finally:
+        await _back(servers.triton)
+    await probe.until("readyz", 200)
+
+
+async def test_a_worker_that_finds_all_partitions_taken_is_ready_to_take_over(
+    deployment: Deployment, session: aiohttp.ClientSession
+) -> None:
+    ports = Ports.free()
+    probes = []
+    for port in (ports.redis_port, ports.kafka_port, ports.triton_port):
+        await deployment.start("worker", worker_http_port=port)
+        probes.append(Probe(session, port))
+    await asyncio.gather(*(probe.until("readyz", 200) for probe in probes))
+    async with asyncio.timeout(30):
+        while "other workers have all the partitions" not in [
+            (await probe.ready())["checks"]["kafka"]["detail"] for probe in probes
+        ]:
+            await asyncio.sleep(0.2)
+
+
+async def test_a_second_worker_on_the_same_port_says_so_in_one_sentence(worker: Probe, deployment: Deployment) -> None:
+    port = int(worker._address.rpartition(":")[2])
+    second = await deployment.start("worker", worker_http_port=port)
+    async with asyncio.timeout(30):
+        assert await second.wait() == 78
+    deployment.workers.remove(second)
+    (sentence,) = (deployment.logs / "worker-1.log").read_text().splitlines()
+    assert sentence.startswith(f"finsentry: Port {port} of 127.0.0.1 for health and metrics is taken: set FINSENTRY_")
+
+
+async def test_a_monitor_names_what_it_misses_and_tells_what_it_owes(
+    deployment: Deployment, servers: Servers, session: aiohttp.ClientSession
+) -> None:
+    port = Ports.free().redis_port
+    await deployment.start("monitor", monitor_http_port=port)
+    probe = Probe(session, port)
+    await probe.until("readyz", 200)
+    servers.redis.kill()
+    try:
+        await probe.until_failing("redis")
+        assert await probe.status("livez") == 200
+    finally:
+        await _back(servers.redis)
+    servers.postgres.kill()
+    try:
+        await probe.until_failing("postgres")
+        assert await probe.status("livez") == 200
+    finally:
+        await _back(servers.postgres)
+    await probe.until("readyz", 200)
+
+
+async def test_lag_is_told_by_topic_and_partition(
+    worker: Probe, deployment: Deployment, session: aiohttp.ClientSession
+) -> None:
+    await deployment.send([document(f"Headline {n}", n) for n in range(10)])
+    await deployment.until("SELECT count(*) FROM receipts", 10)
+    topic = deployment.settings.topic("documents")
+    expected = [
+        f'finsentry_consumer_lag_messages{{lane="live",partition="{number}",topic="{topic}"}} 0.0' for number in (0, 1)
+    ]
+    async with asyncio.timeout(20):
+        while True:
+            async with session.get(f"{worker._address}/metrics") as response:
+                lines = (await response.text()).splitlines()
+            if set(expected) <= set(lines):
+                break
+            await asyncio.sleep(0.2)
