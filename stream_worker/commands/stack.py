@@ -12,7 +12,7 @@ import orjson
 from stream_worker.errors import ConfigurationError
 from stream_worker.local.home import end_supervisor
 from stream_worker.local.report import StackReport, report
-from stream_worker.local.services import dashboard_url, gateway_url
+from stream_worker.local.services import dashboard_url, service_url
 from stream_worker.local.stack import Plan, Stack
 from stream_worker.settings import Settings, load_settings
 
@@ -87,7 +87,7 @@ def _say(sentence: str) -> None:
 def _print_addresses(settings: Settings, plan: Plan, addresses: Mapping[str, str], seconds: float) -> None:
     click.echo(f"\nfinsentry is up after {seconds:.0f} s. Ctrl-C stops it; data stays in {settings.home}.")
     if plan.services:
-        click.echo(f"  {'gateway':<10} {gateway_url(settings.listen_address, settings.gateway_port)}/v1/documents")
+        click.echo(f"  {'gateway':<10} {service_url('gateway', settings)}/v1/documents")
     if plan.services and plan.dashboard:
         click.echo(f"  {'dashboard':<10} {dashboard_url(settings.dashboard_port)}")
     for name, address in addresses.items():

@@ -1,4 +1,4 @@
-"""The ports of the embedded servers on 127.0.0.1."""
+"""The ports of the embedded stack on 127.0.0.1."""
 
 import random
 import socket
@@ -18,7 +18,7 @@ _FREE_RANGE = range(20_000, 32_000)
 
 @dataclass(frozen=True)
 class Ports:
-    """One port each; the field names are those of the settings."""
+    """One port each, of the servers and then of our own services; the field names are those of the settings."""
 
     postgres_port: int
     redis_port: int
@@ -26,6 +26,10 @@ class Ports:
     kafka_controller_port: int
     triton_port: int
     triton_metrics_port: int
+    gateway_port: int
+    worker_http_port: int
+    monitor_http_port: int
+    feeds_http_port: int
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:

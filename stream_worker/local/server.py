@@ -28,6 +28,7 @@ class Server(ABC):
     #: How long it may take until it answers.
     ready_seconds: ClassVar[float] = 60.0
     restartable = True
+    url: str | None = None
 
     def __init__(self, home: Path, ports: dict[str, int]) -> None:
         self.directory = home.resolve() / self.name

@@ -13,22 +13,31 @@ from stream_worker.errors import ServerFailed
 from stream_worker.local.platform import require_package
 from stream_worker.local.ports import LOOPBACK, require_free
 from stream_worker.local.process import ChildProcess, Program
-from stream_worker.settings import REPOSITORY_ROOT
+from stream_worker.settings import REPOSITORY_ROOT, Settings
 
 #: A worker may take so long to finish its batches; it promises 30 s.
 _WORKER_GRACE_SECONDS = 35.0
 _ONCE_SECONDS = 120.0
 _HTTP_SECONDS = 60.0
 
+#: Services that answer /livez, /readyz and /metrics, and the setting that holds their port.
+HTTP_PORTS = {
+    "worker": "worker_http_port",
+    "monitor": "monitor_http_port",
+    "gateway": "gateway_port",
+    "feeds": "feeds_http_port",
+}
+
 
 @dataclass
 class Service:
-    """A long-running process of ours."""
+    """A long-running process of ours; `url` is where it answers over HTTP, if it does."""
 
     name: str
     title: str
     process: ChildProcess
     restartable: bool = True
+    url: str | None = None
 
     def spawn(self) -> None:
         """Start it without waiting."""
@@ -51,12 +60,18 @@ def service_environment(home: Path, addresses: Mapping[str, str]) -> dict[str, s
 
 
 def command_service(
-    name: str, arguments: Sequence[str], home: Path, environment: Mapping[str, str], *, has_an_end: bool = False
+    name: str,
+    arguments: Sequence[str],
+    home: Path,
+    environment: Mapping[str, str],
+    *,
+    has_an_end: bool = False,
+    url: str | None = None,
 ) -> Service:
     """`finsentry ARGUMENTS…` as a service."""
     command = [sys.executable, "-m", "stream_worker.cli", *arguments]
     program = Program(f"the {name}", command, environment, grace_seconds=_WORKER_GRACE_SECONDS, has_an_end=has_an_end)
-    return Service(name, f"the {name}", ChildProcess(program, home / "logs" / f"{name}.log"))
+    return Service(name, f"the {name}", ChildProcess(program, home / "logs" / f"{name}.log"), url=url)
 
 
 def run_once(arguments: Sequence[str], home: Path, environment: Mapping[str, str]) -> None:
@@ -80,10 +95,13 @@ def run_once(arguments: Sequence[str], home: Path, environment: Mapping[str, str
         raise process.failure()
 
 
-def gateway_url(listen_address: str, port: int) -> str:
-    """Where this machine reaches the gateway."""
-    host = LOOPBACK if listen_address in ("0.0.0.0", "::") else listen_address  # noqa: S104 - compared, not bound
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def service_url(name: str, settings: Settings) -> str | None:
+    """Where this machine reaches the service over HTTP; None where it has no port."""
+    port: int = getattr(settings, HTTP_PORTS[name])
+    host = settings.listen_address
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = LOOPBACK
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}" if port else None
 
 
 def dashboard_url(port: int) -> str:
@@ -115,6 +133,7 @@ def dashboard_service(port: int, home: Path, environment: Mapping[str, str]) -> 
         "dashboard",
         "the dashboard",
         ChildProcess(Program("the dashboard", command, environment), home / "logs" / "dashboard.log"),
+        url=dashboard_url(port),
     )
 
 

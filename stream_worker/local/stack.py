@@ -17,12 +17,13 @@ from stream_worker.local.redis import Redis
 from stream_worker.local.server import Progress, Server
 from stream_worker.local.servers import BACKENDS, start_all, stop_all
 from stream_worker.local.services import (
+    HTTP_PORTS,
     Service,
     command_service,
     dashboard_service,
-    gateway_url,
     run_once,
     service_environment,
+    service_url,
     wait_for_dashboard,
     wait_for_gateway,
 )
@@ -89,8 +90,9 @@ class Stack:
         for server in servers.values():
             for field, port in server.ports.items():
                 require_free(port, field, server.title)
-        if self._plan.services:
-            require_free(self._settings.gateway_port, "gateway_port", "the gateway")
+        for name in self._own_services():
+            if port := getattr(self._settings, HTTP_PORTS[name]):
+                require_free(port, HTTP_PORTS[name], f"the {name}")
         if self._plan.services and self._plan.dashboard:
             require_free(self._settings.dashboard_port, "dashboard_port", "the dashboard")
         started = list(servers.values())
@@ -114,8 +116,8 @@ class Stack:
             service.spawn()
             self._supervisor.watch(service)
         for service in services:
-            if service.name == "gateway":
-                wait_for_gateway(service, gateway_url(self._settings.listen_address, self._settings.gateway_port))
+            if service.name == "gateway" and service.url is not None:
+                wait_for_gateway(service, service.url)
             if service.name == "dashboard":
                 wait_for_dashboard(service, self._settings.dashboard_port)
         _settle(services)
@@ -124,9 +126,16 @@ class Stack:
         # The mock cluster knows no request to make topics; it has made them by itself.
         return [["migrate"]] if self._plan.mock_kafka else [["migrate"], ["topics", "apply"]]
 
+    def _own_services(self) -> Sequence[str]:
+        if not self._plan.services:
+            return []
+        return ["worker", "monitor", "gateway", *(["feeds"] if self._settings.feeds else [])]
+
     def _services(self, environment: Mapping[str, str]) -> list[Service]:
-        names = ["worker", "monitor", "gateway", *(["feeds"] if self._settings.feeds else [])]
-        services = [command_service(name, [name], self._home, environment) for name in names]
+        services = [
+            command_service(name, [name], self._home, environment, url=service_url(name, self._settings))
+            for name in self._own_services()
+        ]
         if self._plan.dashboard:
             services.append(dashboard_service(self._settings.dashboard_port, self._home, environment))
         if self._plan.source != "none":

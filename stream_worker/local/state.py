@@ -21,12 +21,13 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True)
 class ProcessRecord:
-    """One process; `identity` is that of its last start."""
+    """One process; `identity` is that of its last start, `url` where it answers over HTTP."""
 
     identity: ProcessIdentity | None
     condition: Condition
     restarts: int
     log: str
+    url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,11 @@ def read_state(home: Path) -> StackState | None:
         raw = json.loads(text)
         processes = {
             name: ProcessRecord(
-                _identity(record["identity"]), Condition(record["condition"]), record["restarts"], record["log"]
+                _identity(record["identity"]),
+                Condition(record["condition"]),
+                record["restarts"],
+                record["log"],
+                record["url"],
             )
             for name, record in raw["processes"].items()
         }

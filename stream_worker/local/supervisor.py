@@ -24,6 +24,8 @@ class Supervisable(Protocol):
     title: str
     #: Whether it can take up its work again where it stood.
     restartable: bool
+    #: Where it answers over HTTP, if it does.
+    url: str | None
 
     @property
     def process(self) -> ChildProcess:
@@ -138,4 +140,4 @@ class Supervisor:
 def _record(watched: _Watched) -> ProcessRecord:
     process = watched.what.process
     identity = ProcessIdentity.of(process.pid) if process.running() else None
-    return ProcessRecord(identity, watched.condition, watched.restarts, str(process.log))
+    return ProcessRecord(identity, watched.condition, watched.restarts, str(process.log), watched.what.url)

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from stream_worker.ingest.mixture import mix
-from stream_worker.local.ports import Ports, free_port
+from stream_worker.local.ports import Ports
 from tests.faults.seeded import KINDS, strike_at_random
 
 DOCUMENTS = 6_000
@@ -31,7 +31,6 @@ class Stack:
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("FINSENTRY_")}
         self._environment |= {f"FINSENTRY_{f.name.upper()}": str(getattr(ports, f.name)) for f in fields(ports)}
         self._environment |= {"FINSENTRY_HOME": str(home), "FINSENTRY_MODEL_REPOSITORY": str(model_repository)}
-        self._environment |= {"FINSENTRY_GATEWAY_PORT": str(free_port())}
         up = self._command("up", "--no-dashboard", "--source", "none", "--json")
         self.process = subprocess.Popen(up, env=self._environment, stdout=subprocess.PIPE)
         assert self.process.stdout is not None

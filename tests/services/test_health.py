@@ -10,7 +10,7 @@ import aiohttp
 import psutil
 import pytest
 
-from stream_worker.local.ports import Ports
+from stream_worker.local.ports import free_port
 from stream_worker.local.server import Server
 from stream_worker.local.servers import Servers
 from stream_worker.settings import Settings
@@ -69,7 +69,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 async def worker(deployment: Deployment, session: aiohttp.ClientSession) -> Probe:
-    port = Ports.free().redis_port
+    port = free_port()
     await deployment.start("worker", worker_http_port=port)
     probe = Probe(session, port)
     await probe.until("readyz", 200)
@@ -126,7 +126,7 @@ async def test_a_worker_without_kafka_is_alive_and_names_kafka(worker: Probe, se
 async def test_a_worker_that_waits_for_a_server_at_its_start_is_alive_and_says_for_which(
     deployment: Deployment, servers: Servers, session: aiohttp.ClientSession
 ) -> None:
-    port = Ports.free().redis_port
+    port = free_port()
     probe = Probe(session, port)
     servers.triton.kill()
     try:
@@ -144,9 +144,8 @@ async def test_a_worker_that_waits_for_a_server_at_its_start_is_alive_and_says_f
 async def test_a_worker_that_finds_all_partitions_taken_is_ready_to_take_over(
     deployment: Deployment, session: aiohttp.ClientSession
 ) -> None:
-    ports = Ports.free()
     probes = []
-    for port in (ports.redis_port, ports.kafka_port, ports.triton_port):
+    for port in (free_port(), free_port(), free_port()):
         await deployment.start("worker", worker_http_port=port)
         probes.append(Probe(session, port))
     await asyncio.gather(*(probe.until("readyz", 200) for probe in probes))
@@ -170,7 +169,7 @@ async def test_a_second_worker_on_the_same_port_says_so_in_one_sentence(worker: 
 async def test_a_monitor_names_what_it_misses_and_tells_what_it_owes(
     deployment: Deployment, servers: Servers, session: aiohttp.ClientSession
 ) -> None:
-    port = Ports.free().redis_port
+    port = free_port()
     await deployment.start("monitor", monitor_http_port=port)
     probe = Probe(session, port)
     await probe.until("readyz", 200)

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from stream_worker import vitals as vitals_module
 from stream_worker.errors import ConfigurationError, Unavailable
-from stream_worker.local.ports import Ports
+from stream_worker.local.ports import free_port
 from stream_worker.progress import Progress
 from stream_worker.retry import until_available
 from stream_worker.settings import Settings
@@ -47,7 +47,7 @@ def vitals(progress: Progress) -> Vitals:
 
 @asynccontextmanager
 async def served(vitals: Vitals) -> AsyncIterator[aiohttp.ClientSession]:
-    port = Ports.free().redis_port
+    port = free_port()
     async with (
         serving_vitals(vitals, Settings(worker_http_port=port), "worker_http_port"),
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
