@@ -46,6 +46,9 @@ class Version:
     body_digest: bytes | None
 
 
+#: Recognised by nothing: read as if it were new.
+UNKNOWN = Version(None, None, None)
+
 #: A feed whose URL has changed begins anew, but for what was published of it.
 _ENLIST = text("""
     INSERT INTO feeds (feed, url_digest, host, due_at)

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 from aiohttp import ClientSession, web
 from pydantic import SecretStr
@@ -15,6 +16,7 @@ from stream_worker.ingest.feeds import publishing
 from stream_worker.ingest.topics import apply_topics
 from stream_worker.local.kafka import Kafka
 from stream_worker.local.ports import Ports
+from stream_worker.local.process import wait_until_gone
 from stream_worker.settings import Settings
 from tests.feed_server import NOW, FeedServer, endless, feed_server, item, reset, rss, silent
 from tests.services.feeds_deployment import FeedsDeployment
@@ -331,7 +333,7 @@ async def test_the_service_ends_when_it_is_told_to_and_gives_its_claims_back(fee
     feeds.server.serve("/good", rss(item(1)))
     feeds.list_feeds({"silent": feeds.server.url("/silent", "127.0.0.2"), "good": feeds.server.url("/good")})
     service = await feeds.start()
-    await feeds.until("SELECT count(*) FROM feed_entries", 1)
+    await feeds.until("SELECT count(*) FROM feeds WHERE succeeded_at IS NOT NULL", 1)
     assert await feeds.rows("SELECT feed FROM feeds WHERE claimed_by IS NOT NULL") == [("silent",)]
     service.send_signal(signal.SIGTERM)
     _, log = await asyncio.wait_for(service.communicate(), 15)
@@ -339,16 +341,23 @@ async def test_the_service_ends_when_it_is_told_to_and_gives_its_claims_back(fee
     assert await feeds.rows("SELECT count(*) FROM feeds WHERE claimed_by IS NOT NULL") == [(0,)]
 
 
-async def test_a_service_that_is_killed_leaves_its_feeds_to_the_next_one(feeds: FeedsDeployment) -> None:
-    feeds.server.handle("/a", silent)
-    feeds.list_feeds({"a": feeds.server.url("/a")})
+async def test_a_service_that_is_killed_leaves_its_feeds_to_the_next_one_and_no_process_behind(
+    feeds: FeedsDeployment,
+) -> None:
+    feeds.server.serve("/a", rss(item(1)))
+    feeds.server.handle("/b", silent)
+    feeds.list_feeds({"a": feeds.server.url("/a"), "b": feeds.server.url("/b", "127.0.0.2")})
     service = await feeds.start()
-    await feeds.until("SELECT claimed_by IS NOT NULL FROM feeds", True)
+    await feeds.until("SELECT count(*) FROM feed_entries", 1)
+    await feeds.until("SELECT claimed_by IS NOT NULL FROM feeds WHERE feed = 'b'", True)
+    readers = psutil.Process(service.pid).children()
+    assert readers
     service.kill()
     await service.communicate()
-    feeds.server.serve("/a", rss(item(1)))
+    assert wait_until_gone(readers, 5) == []
+    feeds.server.serve("/b", rss(item(2)))
     async with feeds.running():
         await asyncio.sleep(1.2)  # Two looks: the lease still stands.
-        assert await feeds.rows("SELECT count(*) FROM feed_entries") == [(0,)]
-        await feeds.change("UPDATE feeds SET claimed_until = now()")
-        await feeds.until("SELECT count(*) FROM feed_entries", 1)
+        assert await feeds.rows("SELECT count(*) FROM feed_entries") == [(1,)]
+        await feeds.change("UPDATE feeds SET claimed_until = now() WHERE claimed_by IS NOT NULL")
+        await feeds.until("SELECT count(*) FROM feed_entries", 2)

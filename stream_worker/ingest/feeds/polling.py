@@ -51,33 +51,35 @@ class Poller:
         try:
             with blamed_on_the_feed(feed.name), metrics.FEED_FETCH_SECONDS.time():
                 fetched = await self._fetcher.fetch(feed.address, Validators(claim.etag, claim.last_modified))
-            version = await self._take_in(feed, claim, fetched)
+            digest = claim.body_digest
+            if fetched.body is not None:
+                digest = blake2b(fetched.body, digest_size=16).digest()
+            is_new = digest != claim.body_digest
+            is_final = not is_new or await self._take_in(feed, fetched)
         except FeedProblem as problem:
             await self._note_failure(feed, claim.failures + 1, problem)
             return
-        metrics.FEED_FETCHES.labels(feed.name, "unchanged" if version.body_digest == claim.body_digest else "new").inc()
+        metrics.FEED_FETCHES.labels(feed.name, "new" if is_new else "unchanged").inc()
         if fetched.moved_to is not None:
             _log.warning("feed has moved for good: change its url", feed=feed.name, moved_to=fetched.moved_to)
+        version = storage.Version(fetched.validators.etag, fetched.validators.last_modified, digest)
         pause = pause_seconds(feed.interval_seconds, 0, None, random.random())
         async with self._engine.begin() as connection:
-            await storage.succeeded(connection, self.process, feed.name, version, fetched.moved_to, pause)
+            await storage.succeeded(
+                connection, self.process, feed.name, version if is_final else storage.UNKNOWN, fetched.moved_to, pause
+            )
 
-    async def _take_in(self, feed: Feed, claim: storage.Claim, fetched: Fetched) -> storage.Version:
-        """Publish what is new, and say by what this version of the document is recognised. Raises FeedProblem."""
-        if fetched.body is None:
-            return storage.Version(claim.etag, claim.last_modified, claim.body_digest)
-        digest = blake2b(fetched.body, digest_size=16).digest()
-        version = storage.Version(fetched.validators.etag, fetched.validators.last_modified, digest)
-        if digest == claim.body_digest:
-            return version
+    async def _take_in(self, feed: Feed, fetched: Fetched) -> bool:
+        """Publish what is new. Whether the document need not be read again while it is the same. Raises FeedProblem."""
+        assert fetched.body is not None
         now = datetime.now(UTC)
         origin = Origin(feed.source, feed.kind, feed.lang)
         with blamed_on_the_feed(feed.name):
             reading = await self._reader.read(fetched.body, fetched.charset, fetched.url, origin, now)
         outcome = await self._publisher.publish(feed.name, reading.entries, now)
         _tell_what_was_found(feed, reading, outcome)
-        # An entry whose time has not come yet is looked at again, though the document be the same.
-        return storage.Version(None, None, None) if any(skipped.early for skipped in reading.skipped) else version
+        # An entry whose time has not come yet is looked at again.
+        return not any(skipped.early for skipped in reading.skipped)
 
     async def _note_failure(self, feed: Feed, failures: int, problem: FeedProblem) -> None:
         metrics.FEED_FETCHES.labels(feed.name, problem.reason).inc()
