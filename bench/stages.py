@@ -110,7 +110,7 @@ async def _measure(
         await analyzer.analyze(texts)
     # From here on the analyses come from the cache.
     with clock("assess, cached"):
-        await pipeline._assessor.assess([Text(document.raw_text) for document in documents])
+        await pipeline._assessor.assess([Text(d.raw_text, body_start=d.body_start) for d in documents])
     async with engine.connect() as connection:
         with clock("look up receipts and revisions"):
             await receipts_at(connection, [message.position for message in messages])

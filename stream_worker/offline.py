@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from stream_worker.assembly import assessor_from
-from stream_worker.domain.documents import raw_text, title_and_body
+from stream_worker.domain.documents import body_start, raw_text, title_and_body
 from stream_worker.domain.mentions import Span
 from stream_worker.domain.sentiment import LABELS, Sentiment
 from stream_worker.errors import InvalidDocument
@@ -65,9 +65,10 @@ def _parse(line: bytes) -> tuple[Any, Text] | _BadLine:
         if not isinstance(fields, dict):
             raise _BadLine(None, "not a JSON object")
         identity = fields.get("id")
-        raw = raw_text(*title_and_body(fields))
-        language = fields.get("lang")
-        return identity, Text(raw, language if isinstance(language, str) else None, tuple(_targets(fields, raw)))
+        title, body = title_and_body(fields)
+        raw, language = raw_text(title, body), fields.get("lang")
+        declared = language if isinstance(language, str) else None
+        return identity, Text(raw, declared, tuple(_targets(fields, raw)), body_start(title, body))
     except orjson.JSONDecodeError as error:
         return _BadLine(None, f"not JSON: {error}")
     except (_BadLine, InvalidDocument) as error:
@@ -92,9 +93,16 @@ def _output(identity: Any, text: Text, assessment: Assessment, model: Output) ->
         "id": identity,
         "sentiment": _sentiment(assessment.sentiment),
         "polarity": assessment.sentiment.polarity,
+        "truncated": assessment.truncated,
         "mentions": [
-            {**_span(m.span, text.raw), "type": m.type, "instrument": m.instrument_id, "sentiment": _sentiment(s)}
-            for m, s in assessment.mentions
+            {
+                **_span(found.mention.span, text.raw),
+                "type": found.mention.type,
+                "instrument": found.mention.instrument_id,
+                "relevance": found.relevance,
+                "sentiment": _sentiment(found.sentiment),
+            }
+            for found in assessment.mentions
         ],
         "targets": [
             {**_span(span, text.raw), "sentiment": _sentiment(s)}

@@ -26,14 +26,8 @@ class Encoding(Protocol):
 
 def to_clean(span: Span, text: CleanText) -> Span | None:
     """The span of the clean text that a raw span became; None where cleaning left nothing of it."""
-    if text.origin is None or text.ends is None:
-        return span
-    kept = [
-        index
-        for index, (start, end) in enumerate(zip(text.origin, text.ends, strict=True))
-        if start < span.end and span.start < end
-    ]
-    return Span(kept[0], kept[-1] + 1) if kept else None
+    clean = text.to_clean(span)
+    return clean if clean.start < clean.end else None
 
 
 def tokens_of(span: Span, encoding: Encoding) -> tuple[int, int] | None:

@@ -13,12 +13,12 @@ import click
 import numpy as np
 
 from stream_worker.domain.mentions import Span
+from stream_worker.domain.passages import Article
 from stream_worker.domain.sentiment import LABELS, Sentiment
 from stream_worker.domain.text import CleanText, clean
 from stream_worker.errors import FinsentryError
-from stream_worker.inference.analysis import Analysis
-from stream_worker.inference.analyzer import Analyzer
 from stream_worker.inference.opening import open_onnx_analyzer
+from stream_worker.inference.reading import Reader, Reading
 from stream_worker.settings import load_settings
 from triton_models.alignment import to_clean
 from triton_models.datasets import (
@@ -44,14 +44,15 @@ async def evaluate(repository: Path, data: Path) -> dict[str, Figures]:
     targeted = read_targeted_texts(data / "targets" / "test.jsonl")
     sentences = read_tagged_sentences(data / "entities" / "test.jsonl")
     async with open_onnx_analyzer(load_settings(model_repository=repository)) as analyzer:
+        reader = Reader(analyzer)
         sentiment = {
-            "documents": document_figures(documents, await _analyze(analyzer, [clean(row.text) for row in documents])),
-            "targets": await _target_figures(analyzer, targeted),
+            "documents": document_figures(documents, await _read(reader, [clean(row.text) for row in documents])),
+            "targets": await _target_figures(reader, targeted),
         }
-        return {"sentiment": sentiment, "entities": await _entity_figures(analyzer, sentences)}
+        return {"sentiment": sentiment, "entities": await _entity_figures(reader, sentences)}
 
 
-def document_figures(rows: Sequence[Document], analyses: Sequence[Analysis]) -> Figures:
+def document_figures(rows: Sequence[Document], readings: Sequence[Reading]) -> Figures:
     """Accuracy, macro F1 and calibration error of each source, and of PhraseBank rows on which all annotators agree."""
     groups: dict[str, list[int]] = {}
     for index, row in enumerate(rows):
@@ -59,18 +60,18 @@ def document_figures(rows: Sequence[Document], analyses: Sequence[Analysis]) -> 
         if row.agreement == 100:
             groups.setdefault(f"{row.source}, all agree", []).append(index)
     return {
-        name: _class_figures([rows[index].label for index in kept], [analyses[index].document for index in kept])
+        name: _class_figures([rows[index].label for index in kept], [readings[index].document for index in kept])
         for name, kept in sorted(groups.items())
     }
 
 
-async def _target_figures(analyzer: Analyzer, rows: Sequence[TargetedText]) -> Figures:
+async def _target_figures(reader: Reader, rows: Sequence[TargetedText]) -> Figures:
     texts = [clean(row.text) for row in rows]
-    analyses = await _analyze(analyzer, texts)
+    readings = await _read(reader, texts)
     expected: list[str] = []
     found: list[Sentiment | None] = []
     groups: dict[str, list[int]] = {"all": [], "conflicting": []}
-    for row, text, analysis in zip(rows, texts, analyses, strict=True):
+    for row, text, reading in zip(rows, texts, readings, strict=True):
         conflicting = len({target.label for target in row.targets}) > 1
         for target in row.targets:
             span = to_clean(target.span, text)
@@ -78,20 +79,20 @@ async def _target_figures(analyzer: Analyzer, rows: Sequence[TargetedText]) -> F
             for name in names:
                 groups.setdefault(name, []).append(len(expected))
             expected.append(target.label)
-            found.append(analysis.sentiment_of([span]) if span else None)
+            found.append(reading.sentiment_of([span]) if span else None)
     return {
         name: _class_figures([expected[index] for index in kept], [found[index] for index in kept])
         for name, kept in groups.items()
     }
 
 
-async def _entity_figures(analyzer: Analyzer, rows: Sequence[TaggedSentence]) -> Figures:
+async def _entity_figures(reader: Reader, rows: Sequence[TaggedSentence]) -> Figures:
     texts = [clean(row.text) for row in rows]
-    analyses = await _analyze(analyzer, texts)
+    readings = await _read(reader, texts)
     expected = [gold_entities(row) for row in rows]
     predicted = [
-        {(text.to_raw(entity.span), str(entity.type)) for entity in analysis.entities}
-        for text, analysis in zip(texts, analyses, strict=True)
+        {(text.to_raw(entity.span), str(entity.type)) for entity in reading.entities}
+        for text, reading in zip(texts, readings, strict=True)
     ]
     figures: Figures = {"sentences": len(rows), "strict_f1": strict_f1(expected, predicted)}
     for kind in ("PER", "LOC", "ORG"):
@@ -120,11 +121,11 @@ def _class_figures(expected: Sequence[str], found: Sequence[Sentiment | None]) -
     }
 
 
-async def _analyze(analyzer: Analyzer, texts: Sequence[CleanText]) -> list[Analysis]:
-    analyses: list[Analysis] = []
+async def _read(reader: Reader, texts: Sequence[CleanText]) -> list[Reading]:
+    readings: list[Reading] = []
     for first in range(0, len(texts), _AT_ONCE):
-        analyses += await analyzer.analyze([text.text for text in texts[first : first + _AT_ONCE]])
-    return analyses
+        readings += await reader.read([Article(text.text) for text in texts[first : first + _AT_ONCE]])
+    return readings
 
 
 def _lines(figures: Mapping[str, Any], path: str = "") -> list[str]:

@@ -59,6 +59,11 @@ class Document:
         """What offsets of mentions count in: the title, a line break and the body, or the one that is there."""
         return raw_text(self.title, self.body)
 
+    @property
+    def body_start(self) -> int | None:
+        """Where in the raw text the body begins that follows a title; None where there is one of them."""
+        return body_start(self.title, self.body)
+
 
 @dataclass(frozen=True, slots=True)
 class Retraction:
@@ -80,6 +85,11 @@ def raw_text(title: str | None, body: str | None) -> str:
     if title is not None and body is not None:
         return f"{title}\n{body}"
     return title if title is not None else body or ""
+
+
+def body_start(title: str | None, body: str | None) -> int | None:
+    """Where in `raw_text` a body begins that follows a title."""
+    return None if title is None or body is None else len(title) + 1
 
 
 def message_digest(message: bytes | None) -> bytes:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import ahocorasick
 
 from stream_worker.domain.instruments import Care, Directory, Kind
-from stream_worker.domain.mentions import Entity, EntityType, MatchedBy, Mention, Span
+from stream_worker.domain.mentions import Entity, EntityType, MatchedBy, Mention, Span, overlapping
 
 _CASHTAG = re.compile(r"(?<![\w$])\$([A-Za-z]{1,6}(?:[.\-][A-Za-z]{1,2})?|[A-Za-z]{1,5}_[A-Za-z])(?!\w)")
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+")
@@ -61,7 +61,7 @@ class Linker:
         }
 
     def link(self, text: str, entities: Sequence[Entity]) -> tuple[Mention, ...]:
-        """Mentions in the order of their start.
+        """Mentions in the order of their start. The entities are disjoint and in order.
 
         Every entity becomes one, without an instrument where none fits; cashtags and aliases at other places are
         mentions without a type. Mentions with an instrument do not overlap each other: the longest wins.
@@ -84,8 +84,9 @@ class Linker:
 
     def _aliases(self, text: str, entities: Sequence[Entity], confirmed: set[str | None]) -> Iterator[_Match]:
         addresses = (
-            [Span(*found.span()) for found in _ADDRESS.finditer(text)] if "://" in text or "www." in text else ()
+            [Span(*found.span()) for found in _ADDRESS.finditer(text)] if "://" in text or "www." in text else []
         )
+        places = [entity.span for entity in entities]
         for last, pattern in self._automaton.iter(_lowered(text)):
             end = last + 1
             start = end - len(pattern.written)
@@ -96,9 +97,9 @@ class Linker:
             elif (
                 _written_well(text[start:end], pattern)
                 and (pattern.care is not Care.CONFIRMED or pattern.instrument_id in confirmed)
-                and not any(address.start < end and start < address.end for address in addresses)
+                and not overlapping(addresses, Span(start, end))
                 and not (pattern.kind is Kind.CURRENCY and _is_amount(text, start, end))
-                and not _part_of_another_name(Span(start, end), text, pattern, entities)
+                and not _part_of_another_name(Span(start, end), text, pattern, entities, places)
             ):
                 yield _Match(start, end, pattern.instrument_id, MatchedBy.ALIAS)
 
@@ -156,11 +157,15 @@ def _is_amount(text: str, start: int, end: int) -> bool:
     return bool(_NUMBER_BEFORE.search(text, max(start - 3, 0), start) or _NUMBER_AFTER.match(text, end))
 
 
-def _part_of_another_name(span: Span, text: str, pattern: _Pattern, entities: Sequence[Entity]) -> bool:
-    """Whether an entity says that the words belong to something else: Dell the man, Gold Coast, Hang Seng Bank."""
-    for entity in entities:
-        if not entity.span.overlaps(span):
-            continue
+def _part_of_another_name(
+    span: Span, text: str, pattern: _Pattern, entities: Sequence[Entity], places: Sequence[Span]
+) -> bool:
+    """Whether an entity says that the words belong to something else: Dell the man, Gold Coast, Hang Seng Bank.
+
+    `places` are the spans of the entities.
+    """
+    for number in overlapping(places, span):
+        entity = entities[number]
         longer = entity.span.end - entity.span.start > span.end - span.start + len(_POSSESSIVE[0])
         if entity.type is EntityType.PERSON and (longer or " " not in text[span.start : span.end]):
             return True

@@ -1,5 +1,7 @@
 """Spans of a document that name something. Offsets count Unicode code points of the raw text, end exclusive."""
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,9 +29,11 @@ class Span:
     start: int
     end: int
 
-    def overlaps(self, other: "Span") -> bool:
-        """Whether the two share at least one code point."""
-        return self.start < other.end and other.start < self.end
+
+def overlapping(spans: Sequence[Span], span: Span) -> range:
+    """Which of the spans, disjoint and in order, share a code point with another: their numbers."""
+    first = bisect_right(spans, span.start, key=lambda other: other.end)
+    return range(first, bisect_left(spans, span.end, lo=first, key=lambda other: other.start))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Sentiment: probabilities of negative, neutral and positive."""
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,3 +40,24 @@ class Sentiment:
         weights = [math.exp(logit - largest) for logit in logits]
         total = sum(weights)
         return cls(*(weight / total for weight in weights))
+
+    @classmethod
+    def pooled(cls, sentiments: Sequence["Sentiment"], weights: Sequence[float]) -> "Sentiment":
+        """The logarithmic opinion pool (Genest and Zidek 1986, Statistical Science 1:1): the normalised weighted
+        geometric mean, which is the softmax of the weighted mean logits.
+
+        Weights are not negative and need not add up to one. Raises ValueError where all of them are zero.
+        """
+        total = math.fsum(weights)
+        if total <= 0:
+            raise ValueError("opinions without weight cannot be pooled")
+        return cls.from_logits(
+            [
+                math.fsum(
+                    weight * math.log(max(getattr(sentiment, label), sys.float_info.min))
+                    for sentiment, weight in zip(sentiments, weights, strict=True)
+                )
+                / total
+                for label in LABELS
+            ]
+        )

@@ -10,6 +10,7 @@ Every clean code point remembers where in the raw text it came from.
 import html
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html.entities import html5
@@ -46,6 +47,17 @@ class CleanText:
             point = self.ends[span.start - 1] if span.start else 0
             return Span(point, point)
         return Span(self.origin[span.start], self.ends[span.end - 1])
+
+    def to_clean(self, span: Span) -> Span:
+        """The clean code points that stand for any of a raw span's; empty where cleaning left nothing of it."""
+        if self.origin is None:
+            return span
+        start = self.first_from(span.start)
+        return Span(start, max(start, bisect_left(self.origin, span.end)))
+
+    def first_from(self, position: int) -> int:
+        """The first clean code point that stands for the raw one at a position, or for one behind it."""
+        return position if self.ends is None else bisect_right(self.ends, position)
 
 
 def clean(raw: str) -> CleanText:

@@ -30,10 +30,12 @@ class Analysis:
 
         None where they touch no token (spans that were cut off, or hold white space only).
         """
+        total, tokens = self.logits_of(spans)
+        return Sentiment.from_logits((total / tokens).tolist()) if tokens else None
+
+    def logits_of(self, spans: Sequence[Span]) -> tuple[NDArray[np.float64], int]:
+        """The sum [3] of the logits of all tokens that the spans touch, and how many they are."""
         touched = np.zeros(len(self.token_edges), dtype=np.bool_)
         for span in spans:
             touched |= (self.token_edges[:, 0] < span.end) & (self.token_edges[:, 1] > span.start)
-        tokens = int(np.count_nonzero(touched))
-        if not tokens:
-            return None
-        return Sentiment.from_logits((self.token_logits[touched].sum(axis=0, dtype=np.float64) / tokens).tolist())
+        return self.token_logits[touched].sum(axis=0, dtype=np.float64), int(np.count_nonzero(touched))

@@ -35,7 +35,7 @@ class Analyzer:
         self.model_version = models.model_version
         #: When both models last answered, by `time.monotonic`.
         self.answered_at = float("-inf")
-        self._encoder = encoder
+        self.encoder = encoder
         self._backend = backend
         self._cache = cache
         self._in_flight: dict[bytes, asyncio.Future[Analysis]] = {}
@@ -74,14 +74,14 @@ class Analyzer:
         A server may call itself ready while the process behind a model is dead; only an inference tells.
         """
         await self._backend.check()
-        encodings = self._encoder.encode([_HEALTH_TEXT])
+        encodings = self.encoder.encode([_HEALTH_TEXT])
         await _all(*(self._analyses(batch) for batch in batches_of(encodings)))
 
     async def _infer(self, missing: dict[bytes, str]) -> dict[bytes, Analysis]:
         futures = {digest: asyncio.get_running_loop().create_future() for digest in missing}
         self._in_flight.update(futures)
         try:
-            encodings = await asyncio.to_thread(self._encoder.encode, list(missing.values()))
+            encodings = await asyncio.to_thread(self.encoder.encode, list(missing.values()))
             texts = list(missing.items())
             await _all(*(self._resolve(texts, batch, futures) for batch in batches_of(encodings)))
         except Exception as error:

@@ -16,6 +16,7 @@ from stream_worker.errors import ContractError
 READ_CODE_POINTS = 16_384
 #: Word number of [CLS] and [SEP].
 NO_WORD = -1
+_SURROGATES = "a text with lone surrogates cannot be encoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,10 @@ class Encoder:
     def __init__(self, tokenizer_file: Path, max_tokens: int) -> None:
         # Workers scale by processes, and the models need the cores; the library reads this at each call.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        self.max_tokens = max_tokens
+        self._counting = Tokenizer.from_file(str(tokenizer_file))
+        self._counting.no_padding()
+        self._counting.no_truncation()
         self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_tokens)
@@ -63,7 +68,7 @@ class Encoder:
         try:
             encoded = self._tokenizer.encode_batch([text[:READ_CODE_POINTS] for text in texts])
         except (TypeError, UnicodeEncodeError):
-            raise ValueError("a text with lone surrogates cannot be encoded") from None
+            raise ValueError(_SURROGATES) from None
         ids = [encoding.ids for encoding in encoded]
         words = [NO_WORD if word is None else word for encoding in encoded for word in encoding.word_ids]
         offsets = chain.from_iterable(chain.from_iterable(encoding.offsets for encoding in encoded))
@@ -80,6 +85,27 @@ class Encoder:
                 dtype=np.bool_,
             ),
         )
+
+    def word_starts(self, texts: Sequence[str]) -> list[list[int]]:
+        """For each token of each whole text, however long, the code point at which its word begins, ascending.
+
+        Without [CLS] and [SEP]. A text that is cut where a word begins has the same tokens as the whole.
+        Raises ValueError for a text with lone surrogates.
+        """
+        try:
+            encoded = self._counting.encode_batch(texts, add_special_tokens=False)
+        except (TypeError, UnicodeEncodeError):
+            raise ValueError(_SURROGATES) from None
+        return [_word_starts(encoding.offsets, encoding.word_ids) for encoding in encoded]
+
+
+def _word_starts(offsets: Sequence[tuple[int, int]], words: Sequence[int | None]) -> list[int]:
+    starts: list[int] = []
+    previous: int | None = -1
+    for (start, _), word in zip(offsets, words, strict=True):
+        starts.append(start if word != previous else starts[-1])
+        previous = word
+    return starts
 
 
 def _splits(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -86,7 +86,8 @@ class ScoringPipeline:
 
     async def _assess(self, items: Sequence[Item]) -> None:
         """Copies in one batch share one assessment: each could become the one that is stored."""
-        texts = [Text(item.document.raw_text, item.document.language) for item in items if item.document is not None]
+        documents = [item.document for item in items if item.document is not None]
+        texts = [Text(d.raw_text, d.language, body_start=d.body_start) for d in documents]
         for item, assessment in zip(items, await self._assessor.assess(texts), strict=True):
             item.assessment = assessment
 

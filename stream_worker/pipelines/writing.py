@@ -145,7 +145,10 @@ class BatchWriter:
                 updated_at=document.updated_at,
                 scored_at=now,
             )
-            for instrument_id, sentiment in ((WHOLE, assessment.sentiment), *assessment.instruments.items())
+            for instrument_id, sentiment in (
+                (WHOLE, assessment.sentiment),
+                *((instrument_id, found.sentiment) for instrument_id, found in assessment.instruments.items()),
+            )
         ]
 
     def _mention_rows(self, item: Item) -> list[tuple[object, ...]]:
@@ -158,7 +161,7 @@ class BatchWriter:
                 directory_version,
                 *((s.negative, s.neutral, s.positive) if s is not None else (None, None, None)),
             )
-            for m, s in item.assessment.mentions
+            for m, s in ((found.mention, found.sentiment) for found in item.assessment.mentions)
         ]
 
 

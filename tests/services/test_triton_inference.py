@@ -13,12 +13,15 @@ import psutil
 import pytest
 
 from stream_worker.domain.mentions import EntityType, Span
+from stream_worker.domain.passages import article_of
 from stream_worker.domain.sentiment import Sentiment
+from stream_worker.domain.text import clean
 from stream_worker.errors import ConfigurationError, ContractError, Unavailable
 from stream_worker.inference.analysis import Analysis
 from stream_worker.inference.analyzer import Analyzer
 from stream_worker.inference.contract import SENTIMENT, read_pair
 from stream_worker.inference.opening import open_analyzer, open_onnx_analyzer
+from stream_worker.inference.reading import Reader
 from stream_worker.inference.triton import TritonBackend
 from stream_worker.local.ports import Ports
 from stream_worker.local.servers import Servers
@@ -80,6 +83,18 @@ async def test_a_text_gets_the_same_answer_alone_and_in_any_batch(analyzer: Anal
     for text, in_batch in zip(TEXTS, together, strict=True):
         (alone,) = await analyzer.analyze([text])
         assert_same(alone, in_batch, tolerance=1e-5)
+
+
+async def test_an_article_is_read_the_same_alone_and_in_any_batch(analyzer: Analyzer) -> None:
+    bodies = ["Nokia plunges " * 400, "🚀 wins. " * 200, "Goldman Sachs wins.\n\nBoeing said so", "x" * 5_000]
+    raws = [f"{title}\n{body}" for title in ("Apple soars", "Update", "Fraud, fraud") for body in bodies]
+    articles = [article_of(raw, clean(raw), raw.index("\n") + 1, "en") for raw in raws]
+    reader = Reader(analyzer)
+    for article, in_batch in zip(articles, await reader.read(articles), strict=True):
+        (alone,) = await reader.read([article])
+        assert alone.passages == in_batch.passages
+        assert alone.entities == in_batch.entities
+        np.testing.assert_allclose(probabilities(alone.document), probabilities(in_batch.document), atol=1e-5)
 
 
 async def test_many_calls_at_once_get_their_own_answers(analyzer: Analyzer) -> None:

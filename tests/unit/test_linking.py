@@ -1,5 +1,7 @@
 """Which instruments a headline names, with the built-in directory."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,4 +126,13 @@ def test_mentions_are_sorted_say_their_words_and_instruments_do_not_overlap(
     assert all(mention.text == text[mention.span.start : mention.span.end] for mention in mentions)
     assert {entity.span for entity in entities} <= {mention.span for mention in mentions}
     spans = [mention.span for mention in mentions if mention.instrument_id]
-    assert not any(a.overlaps(b) for i, a in enumerate(spans) for b in spans[i + 1 :])
+    assert all(before.end <= behind.start for before, behind in pairwise(spans))
+
+
+def test_a_text_of_many_names_addresses_and_entities_takes_linear_time() -> None:
+    text = "http://example.org/Microsoft Microsoft " * 5_000
+    entities = [
+        Entity(Span(start, start + 9), EntityType.ORGANISATION) for start in range(29, len(text), len(text) // 5_000)
+    ]
+    # Every name against every address and entity would take a minute.
+    assert len(LINKER.link(text, entities)) == 5_000

@@ -89,6 +89,17 @@ def test_every_span_of_clean_text_lies_inside_the_raw_text(raw: str, data: st.Da
     assert 0 <= span.start <= span.end <= len(raw)
 
 
+@given(ANY_TEXT, st.data())
+def test_a_raw_span_becomes_the_clean_code_points_that_stand_for_any_of_it(raw: str, data: st.DataObject) -> None:
+    cleaned = clean(raw)
+    start = data.draw(st.integers(0, len(raw)))
+    target = Span(start, data.draw(st.integers(start, len(raw))))
+    found = cleaned.to_clean(target)
+    sources = [cleaned.to_raw(Span(index, index + 1)) for index in range(len(cleaned.text))]
+    touched = [index for index, source in enumerate(sources) if source.start < target.end and target.start < source.end]
+    assert list(range(found.start, found.end)) == (touched if target.start < target.end else [])
+
+
 @given(ANY_TEXT)
 def test_clean_text_holds_nothing_invisible_and_no_double_space(raw: str) -> None:
     text = clean(raw).text
