@@ -166,7 +166,7 @@ class ScoringWorker:
         async for event in stream.noack().events():
             message = event.message
             await self._batches.put(
-                Message(message.topic, message.partition, message.offset, message.key, message.value)
+                Message(message.topic, message.partition, message.offset, message.key, message.value, message.timestamp)
             )
 
 

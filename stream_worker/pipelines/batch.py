@@ -10,13 +10,14 @@ from stream_worker.storage.batches import Position
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A Kafka message as it came."""
+    """A Kafka message as it came; `kafka_time` is its time there, in seconds since 1970, where that is known."""
 
     topic: str
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
+    kafka_time: float | None = None
 
     @property
     def position(self) -> Position:

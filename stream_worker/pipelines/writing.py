@@ -11,7 +11,7 @@ from stream_worker.domain.refusals import Reason
 from stream_worker.domain.scores import Score, score_id
 from stream_worker.errors import TooManyDeadLetters, Unavailable
 from stream_worker.pipelines.assess import Assessor
-from stream_worker.pipelines.batch import DeadLetter, Emissions, Item
+from stream_worker.pipelines.batch import DeadLetter, Emissions, Item, Message
 from stream_worker.storage import batches
 from stream_worker.storage.bulk import Row
 from stream_worker.storage.engine import is_data_error
@@ -119,7 +119,15 @@ class BatchWriter:
             connection, [(*m.position, d.reason, d.detail, m.key, m.value, now) for m, d in dead]
         )
         accepted_positions = {item.message.position for item in accepted}
-        receipts = [_receipt_row(item, item.message.position in accepted_positions, batch_id, now) for item in items]
+        # The last statement of the transaction: what follows it is the commit.
+        written_at = self._now()
+        receipts = [
+            (
+                *_receipt_row(item, item.message.position in accepted_positions, batch_id, now),
+                _latency(item.message, written_at),
+            )
+            for item in items
+        ]
         if len(await batches.insert_receipts(connection, receipts)) < len(receipts):
             raise Unavailable("Another worker holds this partition and has just written the same messages.")
         retractions = [item.retraction for item in accepted if item.retraction is not None]
@@ -181,11 +189,17 @@ def _revision_row(item: Item, now: datetime) -> Row:
 
 
 def _receipt_row(item: Item, accepted: bool, batch_id: str, now: datetime) -> tuple[object, ...]:
+    """All of it but the latency."""
     if item.dead_letter is not None:
         return (*item.message.position, item.digest, "dead_letter", None, None, item.dead_letter.reason, batch_id, now)
     assert item.revision is not None
     outcome = "accepted" if accepted else "erased" if item.erased else "duplicate"
     return (*item.message.position, item.digest, outcome, *item.revision, None, batch_id, now)
+
+
+def _latency(message: Message, written_at: datetime) -> float | None:
+    """Seconds since the message came to Kafka, whose clock may be ahead of ours."""
+    return None if message.kafka_time is None else max(0.0, written_at.timestamp() - message.kafka_time)
 
 
 def _log_committed(batch_id: str, emissions: Emissions, accepted: list[str], messages: int) -> None:

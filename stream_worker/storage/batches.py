@@ -32,7 +32,7 @@ _SCORE = (
     *("score_id", *_REVISION, "instrument_id", "negative", "neutral", "positive"),
     *("model_version", "directory_version", "code_version", "published_at", "scored_at"),
 )
-_RECEIPT = (*_POSITION, "message_digest", "outcome", *_REVISION, "reason", "batch_id", "received_at")
+_RECEIPT = (*_POSITION, "message_digest", "outcome", *_REVISION, "reason", "batch_id", "received_at", "latency_seconds")
 _RECEIPT_READ = (*_POSITION, "message_digest", "outcome", *_REVISION)
 _DEAD_LETTER = (*_POSITION, "reason", "detail", "message_key", "payload", "received_at")
 
@@ -104,7 +104,7 @@ async def insert_dead_letters(connection: AsyncConnection, rows: Sequence[bulk.R
 
 
 async def insert_receipts(connection: AsyncConnection, rows: Sequence[bulk.Row]) -> set[Position]:
-    """Rows in the order of `_RECEIPT`: position, digest, outcome, revision, reason, batch, received_at.
+    """Rows in the order of `_RECEIPT`: position, digest, outcome, revision, reason, batch, received_at, latency.
 
     Returns the positions inserted; the others have a receipt from another transaction.
     """

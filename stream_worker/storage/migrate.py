@@ -39,10 +39,15 @@ async def upgrade(engine: AsyncEngine) -> str:
     return head_revision()
 
 
+async def current_revision(engine: AsyncEngine) -> str | None:
+    """The schema revision that the database is at; None before the first migration."""
+    async with engine.connect() as connection:
+        return await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
+
+
 async def require_current(engine: AsyncEngine) -> None:
     """Raises ConfigurationError where the database is not at the newest revision."""
-    async with engine.connect() as connection:
-        current = await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
+    current = await current_revision(engine)
     if current != head_revision():
         raise ConfigurationError(
             f"The database is at schema revision {current or 'none'}, this program needs {head_revision()}: "

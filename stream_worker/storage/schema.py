@@ -16,6 +16,7 @@ feed_entries    what was last published of each entry of a feed
 """
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -62,6 +63,7 @@ receipts = Table(
     Column("reason", Text, comment="of a dead letter"),
     Column("batch_id", Text, nullable=False),
     Column("received_at", Timestamp, nullable=False),
+    Column("latency_seconds", REAL, comment="from the message's time in Kafka to the writing of this row"),
     CheckConstraint("outcome IN ('accepted', 'duplicate', 'dead_letter', 'erased')", name="outcome"),
     CheckConstraint(
         "CASE WHEN outcome = 'dead_letter' THEN reason IS NOT NULL AND document_id IS NULL AND content_digest IS NULL"

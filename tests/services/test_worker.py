@@ -27,6 +27,7 @@ async def test_a_document_becomes_a_receipt_a_score_and_a_published_message(depl
     assert await deployment.outcomes() == {"accepted": 1}
     (score,) = await deployment.rows("SELECT score_id, positive > negative FROM scores WHERE instrument_id = ''")
     assert score[1]
+    assert await deployment.value("SELECT latency_seconds BETWEEN 0.001 AND 60 FROM receipts")
     await deployment.until("SELECT count(*) FROM dirty_marks", 1)
     async with asyncio.timeout(10):
         while not (published := await deployment.published("scores")):
