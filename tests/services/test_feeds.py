@@ -16,6 +16,7 @@ from stream_worker.ingest.feeds import publishing
 from stream_worker.ingest.topics import apply_topics
 from stream_worker.local.kafka import Kafka
 from stream_worker.local.ports import Ports
+from stream_worker.local.postgres import Postgres
 from stream_worker.local.process import wait_until_gone
 from stream_worker.settings import Settings
 from tests.feed_server import NOW, FeedServer, endless, feed_server, item, reset, rss, silent
@@ -135,6 +136,32 @@ async def test_nothing_is_noted_before_kafka_has_it(feeds: FeedsDeployment, kafk
             await asyncio.to_thread(kafka.wait_ready)
         await feeds.until("SELECT count(*) FROM feed_entries", 2, seconds=60)
     assert await feeds.titles() == ["Apple raises its outlook 1", "Apple raises its outlook 2"]
+
+
+async def test_a_postgres_that_dies_and_comes_back_is_waited_for(feeds: FeedsDeployment, postgres: Postgres) -> None:
+    asked = asyncio.Event()
+    restarted = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        asked.set()
+        await restarted.wait()
+        return web.Response(body=rss(item(1)))
+
+    feeds.server.handle("/a", slow)
+    feeds.list_feeds({"a": feeds.server.url("/a")})
+    async with feeds.running() as service:
+        await asked.wait()
+        postgres.kill()
+        try:
+            restarted.set()
+            await asyncio.sleep(1.0)
+            assert not service.done()
+        finally:
+            postgres.spawn()
+            await asyncio.to_thread(postgres.wait_ready)
+        await feeds.change("UPDATE feeds SET claimed_until = now()")  # The lease of the turn that failed has run out.
+        await feeds.first_turns(1)
+    assert await feeds.titles() == ["Apple raises its outlook 1"]
 
 
 def _serve_badly(server: FeedServer) -> dict[str, tuple[str, str]]:

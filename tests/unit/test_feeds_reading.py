@@ -2,11 +2,14 @@
 
 import resource
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream_worker.domain.documents import Document, Kind, decode
 from stream_worker.errors import FeedProblem
@@ -250,6 +253,20 @@ def test_ten_thousand_entries_are_read_and_one_more_is_too_many() -> None:
     assert len(reading(rss(items.removesuffix(items[items.rfind("<item>") :]))).entries) == 10_000
     assert time.process_time() - began < 15
     assert problem(rss(items)).reason == Reason.TOO_MANY_ENTRIES
+
+
+@given(
+    edits=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 40), st.binary(max_size=12)), max_size=5),
+    charset=st.sampled_from([None, "utf-8", "iso-8859-1", "utf-7", "utf-16", "punycode", "rot13", "a\0b", "\udcff"]),
+)
+def test_whatever_is_in_a_document_it_is_entries_or_a_problem(
+    edits: list[tuple[int, int, bytes]], charset: str | None
+) -> None:
+    body = rss(item(1), item(2, author="ann@example.org (Ann)"))
+    for start, length, inserted in edits:
+        body = body[:start] + inserted + body[start + length :]
+    with suppress(FeedProblem):
+        assert all(document(entry) for entry in reading(body, charset).entries)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def text_of(body: bytes, charset: str | None) -> str:
     for name in names:
         try:
             return body.decode(name)
-        except (UnicodeError, LookupError):
+        except (ValueError, LookupError):
             continue
     return body.decode(_LAST_RESORT, "replace")
 
