@@ -192,7 +192,17 @@ async def test_a_redirect_loop_ends(server: FeedServer) -> None:
     assert server.asked("/a") == MAX_REDIRECTS + 1
 
 
-@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://example.org/", "data:text/xml,<rss/>", "//["])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "file:///etc/passwd",
+        "ftp://example.org/",
+        "data:text/xml,<rss/>",
+        "//[",
+        "http://a..b/",
+        f"//{'a' * 70}.example/",
+    ],
+)
 async def test_a_redirect_to_something_else_than_http_is_refused(server: FeedServer, target: str) -> None:
     server.handle("/a", redirect(lambda: target))
     assert (await problem(server.url("/a"))).reason == Reason.REFUSED_URL

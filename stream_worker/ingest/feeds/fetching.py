@@ -128,7 +128,7 @@ class Fetcher:
             silent, total = self._limits.silent_seconds, self._limits.total_seconds
             detail = f"{shown(url)} was silent for {silent:g} s, or took more than {total:g} s"
             raise FeedProblem(Reason.TIMEOUT, detail) from None
-        except aiohttp.InvalidURL:
+        except (aiohttp.InvalidURL, UnicodeError):
             raise FeedProblem(Reason.REFUSED_URL, f"{shown(url)} is no address that can be asked") from None
         except aiohttp.ClientError as error:
             raise _failure(url, error) from None
