@@ -10,12 +10,13 @@ from stream_worker.domain.sentiment import Sentiment
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """As it is stored and published; `instrument_id` is '' for the document as a whole."""
+    """As it is stored and published; `instrument_id` is '' and `relevance` None for the document as a whole."""
 
     score_id: str
     document_id: str
     content_digest: bytes
     instrument_id: str
+    relevance: float | None
     sentiment: Sentiment
     model_version: str
     directory_version: str

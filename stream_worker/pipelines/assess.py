@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from stream_worker.domain.language import LanguageIdentifier
 from stream_worker.domain.linking import Linker
@@ -27,8 +28,7 @@ class Text:
     body_start: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AssessedMention:
+class AssessedMention(NamedTuple):
     """A mention, the prominence of its place, and how the text bears on it: None where it was not read that far."""
 
     mention: Mention
@@ -36,8 +36,7 @@ class AssessedMention:
     sentiment: Sentiment | None
 
 
-@dataclass(frozen=True, slots=True)
-class AssessedInstrument:
+class AssessedInstrument(NamedTuple):
     """How much a text is about an instrument, and how it bears on it."""
 
     relevance: float

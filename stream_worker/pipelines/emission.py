@@ -44,6 +44,7 @@ def _score(score: Score) -> bytes:
             "document_id": score.document_id,
             "content_digest": score.content_digest.hex(),
             "instrument_id": score.instrument_id or None,
+            "relevance": score.relevance,
             "source": score.source,
             "kind": score.kind,
             "published_at": score.published_at,

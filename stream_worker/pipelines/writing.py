@@ -144,6 +144,7 @@ class BatchWriter:
                 document_id=document.document_id,
                 content_digest=document.content_digest,
                 instrument_id=instrument_id,
+                relevance=relevance,
                 sentiment=sentiment,
                 model_version=model_version,
                 directory_version=self._assessor.directory_version,
@@ -153,9 +154,9 @@ class BatchWriter:
                 updated_at=document.updated_at,
                 scored_at=now,
             )
-            for instrument_id, sentiment in (
-                (WHOLE, assessment.sentiment),
-                *((instrument_id, found.sentiment) for instrument_id, found in assessment.instruments.items()),
+            for instrument_id, relevance, sentiment in (
+                (WHOLE, None, assessment.sentiment),
+                *((instrument_id, a.relevance, a.sentiment) for instrument_id, a in assessment.instruments.items()),
             )
         ]
 
@@ -166,10 +167,10 @@ class BatchWriter:
         return [
             (
                 *(*item.revision, m.span.start, m.span.end, m.text, m.type, m.instrument_id, m.matched_by),
-                directory_version,
+                *(directory_version, relevance),
                 *((s.negative, s.neutral, s.positive) if s is not None else (None, None, None)),
             )
-            for m, s in ((found.mention, found.sentiment) for found in item.assessment.mentions)
+            for m, relevance, s in item.assessment.mentions
         ]
 
 
@@ -181,11 +182,12 @@ def _revision_row(item: Item, now: datetime) -> Row:
         return (
             *(d.document_id, d.content_digest, False, d.source, d.source_id, d.kind, d.url, d.title, d.body, d.author),
             *(a.language or d.language, d.published_at, d.updated_at, now, a.unscored_reason),
+            None if a.unscored_reason else a.truncated,
         )
     r = item.retraction
     assert r is not None
     nothing = (None,) * 6
-    return (r.document_id, r.content_digest, True, r.source, *nothing, None, None, r.updated_at, now, None)
+    return (r.document_id, r.content_digest, True, r.source, *nothing, None, None, r.updated_at, now, None, None)
 
 
 def _receipt_row(item: Item, accepted: bool, batch_id: str, now: datetime) -> tuple[object, ...]:

@@ -21,15 +21,15 @@ _REVISION = ("document_id", "content_digest")
 _DOCUMENT = (
     *(*_REVISION, "is_retraction"),
     *("source", "source_id", "kind", "url", "title", "body", "author", "language"),
-    *("published_at", "updated_at", "received_at", "unscored_reason"),
+    *("published_at", "updated_at", "received_at", "unscored_reason", "truncated"),
 )
 _MENTION = (
     *_REVISION,
     *("span_start", "span_end", "surface", "entity_type", "instrument_id", "matched_by", "directory_version"),
-    *("negative", "neutral", "positive"),
+    *("relevance", "negative", "neutral", "positive"),
 )
 _SCORE = (
-    *("score_id", *_REVISION, "instrument_id", "negative", "neutral", "positive"),
+    *("score_id", *_REVISION, "instrument_id", "relevance", "negative", "neutral", "positive"),
     *("model_version", "directory_version", "code_version", "published_at", "scored_at"),
 )
 _RECEIPT = (*_POSITION, "message_digest", "outcome", *_REVISION, "reason", "batch_id", "received_at", "latency_seconds")
@@ -81,7 +81,8 @@ async def erased_documents(connection: AsyncConnection, document_ids: Sequence[s
 
 
 async def insert_mentions(connection: AsyncConnection, rows: Sequence[bulk.Row]) -> None:
-    """Rows in the order of `_MENTION`: revision, span, surface, type, instrument, matched by, directory, sentiment."""
+    """Rows in the order of `_MENTION`: revision, span, surface, type, instrument, matched by, directory, relevance and
+    sentiment."""
     await _insert(connection, schema.mentions, _MENTION, rows)
 
 
@@ -89,7 +90,7 @@ async def insert_scores(connection: AsyncConnection, scores: Sequence[Score], co
     """Champion scores, of revisions that this transaction inserted."""
     rows = [
         (
-            *(s.score_id, s.document_id, s.content_digest, s.instrument_id),
+            *(s.score_id, s.document_id, s.content_digest, s.instrument_id, s.relevance),
             *(s.sentiment.negative, s.sentiment.neutral, s.sentiment.positive),
             *(s.model_version, s.directory_version, code_version, s.published_at, s.scored_at),
         )
@@ -117,7 +118,8 @@ async def champion_scores(connection: AsyncConnection, revisions: Sequence[Revis
     """The champion scores of revisions, to be published again."""
     rows = await connection.execute(
         text(
-            "SELECT s.score_id, s.document_id, s.content_digest, s.instrument_id, s.negative, s.neutral, s.positive,"
+            "SELECT s.score_id, s.document_id, s.content_digest, s.instrument_id, s.relevance,"
+            " s.negative, s.neutral, s.positive,"
             " s.model_version, s.directory_version, d.source, d.kind, s.published_at, d.updated_at, s.scored_at"
             " FROM unnest(CAST(:documents AS text[]), CAST(:digests AS bytea[])) AS w(document_id, content_digest)"
             " JOIN scores s USING (document_id, content_digest) JOIN documents d USING (document_id, content_digest)"
@@ -131,6 +133,7 @@ async def champion_scores(connection: AsyncConnection, revisions: Sequence[Revis
             document_id=row.document_id,
             content_digest=row.content_digest,
             instrument_id=row.instrument_id,
+            relevance=row.relevance,
             sentiment=Sentiment(row.negative, row.neutral, row.positive),
             model_version=row.model_version,
             directory_version=row.directory_version,

@@ -14,7 +14,8 @@ _REVISIONS = text(f"""
     ORDER BY coalesce(updated_at, published_at), is_retraction, content_digest
 """)  # noqa: S608 - a constant of ours
 _SCORES = text("""
-    SELECT content_digest, instrument_id, role, negative, neutral, positive, model_version, directory_version, scored_at
+    SELECT content_digest, instrument_id, role, relevance, negative, neutral, positive, model_version,
+        directory_version, scored_at
     FROM scores WHERE document_id = :document_id ORDER BY instrument_id, role
 """)
 _RECEIPTS = text("""

@@ -25,14 +25,14 @@ def head_revision() -> str:
     return head
 
 
-async def upgrade(engine: AsyncEngine) -> str:
-    """Bring the database to the newest revision, in one transaction; safe to run twice, or twice at once."""
+async def upgrade(engine: AsyncEngine, revision: str = "head") -> str:
+    """Bring the database to a revision, in one transaction; safe to run twice, or twice at once. Returns the newest."""
     config = _config()
 
     def run(connection: Connection) -> None:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('finsentry.migrate'))")
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
     async with engine.begin() as connection:
         await connection.run_sync(run)

@@ -108,6 +108,12 @@ documents = Table(
     Column("updated_at", Timestamp),
     Column("received_at", Timestamp, nullable=False),
     Column("unscored_reason", Text),
+    Column(
+        "truncated",
+        Boolean,
+        comment="whether the text goes on where the models stopped reading; null where it was not scored, or before "
+        "this was kept",
+    ),
     Column("erased_at", Timestamp, comment="since when source_id, url, title, body and author are gone"),
     CheckConstraint("kind IN ('news', 'comment')", name="kind"),
     CheckConstraint("lane IN ('live', 'backfill')", name="lane"),
@@ -148,9 +154,11 @@ mentions = Table(
     Column("instrument_id", Text),
     Column("matched_by", Text),
     Column("directory_version", Text, nullable=False),
+    Column("relevance", Double, nullable=False, comment="prominence of its place in the text"),
     Column("negative", Double),
     Column("neutral", Double),
     Column("positive", Double),
+    CheckConstraint("relevance BETWEEN 0 AND 1", name="relevance"),
     CheckConstraint("span_start >= 0 AND span_end > span_start", name="span"),
     _of_a_revision(),
 )
@@ -163,6 +171,7 @@ scores = Table(
     Column("content_digest", LargeBinary, nullable=False),
     Column("instrument_id", Text, nullable=False, comment="'' for the document as a whole"),
     Column("role", Text, nullable=False, server_default=text("'champion'")),
+    Column("relevance", Double, comment="null for the document as a whole"),
     Column("negative", Double, nullable=False),
     Column("neutral", Double, nullable=False),
     Column("positive", Double, nullable=False),
@@ -172,6 +181,11 @@ scores = Table(
     Column("published_at", Timestamp, nullable=False),
     Column("scored_at", Timestamp, nullable=False),
     CheckConstraint("role IN ('champion', 'shadow')", name="role"),
+    CheckConstraint(
+        "CASE WHEN instrument_id = '' THEN relevance IS NULL"
+        " ELSE relevance IS NOT NULL AND relevance BETWEEN 0 AND 1 END",
+        name="relevance",
+    ),
     CheckConstraint(
         "negative >= 0 AND neutral >= 0 AND positive >= 0 AND abs(negative + neutral + positive - 1) < 1e-3",
         name="probabilities",

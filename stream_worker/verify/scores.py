@@ -61,6 +61,20 @@ async def scores_are_probabilities(deployment: Deployment) -> Violations:
     """)
 
 
+async def instruments_have_relevance(deployment: Deployment) -> Violations:
+    """Every mention, and every score of an instrument, says how relevant it is, from 0 to 1; other scores do not."""
+    return await deployment.snapshot.violations("""
+        SELECT document_id, content_digest, instrument_id, relevance
+        FROM (
+            SELECT document_id, content_digest, coalesce(instrument_id, 'nobody') AS instrument_id, relevance
+            FROM mentions
+            UNION ALL SELECT document_id, content_digest, instrument_id, relevance FROM scores
+        ) AS said
+        WHERE CASE WHEN instrument_id = '' THEN relevance IS NOT NULL
+            ELSE NOT coalesce(relevance BETWEEN 0 AND 1, false) END
+    """)
+
+
 async def scores_carry_the_time_of_publication(deployment: Deployment) -> Violations:
     """Every score belongs to a stored revision and has its time of publication."""
     return await deployment.snapshot.violations("""

@@ -28,6 +28,7 @@ CHECKS: tuple[Check, ...] = (
     scores.unscored_documents_have_no_scores,
     scores.mentioned_instruments_are_scored_once,
     scores.scores_are_probabilities,
+    scores.instruments_have_relevance,
     scores.scores_carry_the_time_of_publication,
     scores.scores_name_a_known_model,
     windows.windows_equal_a_recomputation,

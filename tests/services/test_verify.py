@@ -241,7 +241,7 @@ def test_the_command_shows_violations_on_one_line_each_and_exits_1(copy: Setting
     assert "3 WRONG     mentions_lie_in_the_text" in done.stdout
     assert done.stdout.count("surface=") == 3
     assert "\x1b" not in done.stdout
-    assert "1 of 21 checks are violated." in done.stdout
+    assert "1 of 22 checks are violated." in done.stdout
 
 
 def test_the_command_prints_json_for_scripts(copy: Settings, postgres: Postgres) -> None:

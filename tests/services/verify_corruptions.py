@@ -138,8 +138,8 @@ CORRUPTIONS: dict[str, tuple[str, dict[str, int]]] = {
     ),
     "two champion scores of an instrument": (
         "DROP INDEX scores_champion_key; INSERT INTO scores SELECT 'twin', document_id, content_digest, instrument_id,"
-        " role, negative, neutral, positive, model_version, directory_version, code_version, published_at, scored_at"
-        " FROM scores WHERE score_id = 'fined/1/AAPL'",
+        " role, negative, neutral, positive, model_version, directory_version, code_version, published_at, scored_at,"
+        " relevance FROM scores WHERE score_id = 'fined/1/AAPL'",
         {"mentioned_instruments_are_scored_once": 1},
     ),
     "probabilities that do not add up to one, and one that is no number": (
@@ -147,6 +147,15 @@ CORRUPTIONS: dict[str, tuple[str, dict[str, int]]] = {
         "UPDATE scores SET negative = 0.5 WHERE score_id = 'shadow';"
         "UPDATE scores SET neutral = 'NaN' WHERE score_id = 'fined/1/'",
         {"scores_are_probabilities": 2},
+    ),
+    "a mention and a score without relevance, one of no number, and one of a document": (
+        "ALTER TABLE mentions ALTER relevance DROP NOT NULL; ALTER TABLE mentions DROP CONSTRAINT"
+        " mentions_relevance_check; ALTER TABLE scores DROP CONSTRAINT scores_relevance_check;"
+        "UPDATE mentions SET relevance = NULL WHERE surface = 'Jane Doe';"
+        "UPDATE scores SET relevance = NULL WHERE score_id = 'fined/1/AAPL';"
+        "UPDATE scores SET relevance = 'NaN' WHERE score_id = 'comment/1/NOKIA';"
+        "UPDATE scores SET relevance = 1 WHERE score_id = 'fined/1/'",
+        {"instruments_have_relevance": 4},
     ),
     "a score with another time than its document": (
         "UPDATE scores SET published_at = published_at + interval '1 minute' WHERE score_id = 'apple/1/AAPL'",

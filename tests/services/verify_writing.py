@@ -42,7 +42,7 @@ async def write_rows(url: str, topic: str) -> None:
         await _insert(connection, "documents", [_document(r) for r in REVISIONS])
         await _insert(connection, "mentions", [row for r in REVISIONS for row in _mentions(r)])
         await _insert(connection, "scores", [row for r in REVISIONS for row in _scores(r)])
-        shadow = ("shadow", "apple", APPLE.content_digest, "", "shadow", *NEGATIVE, "model/2", "d1", "c1")
+        shadow = ("shadow", "apple", APPLE.content_digest, "", "shadow", None, *NEGATIVE, "model/2", "d1", "c1")
         await _insert(connection, "scores", [(*shadow, APPLE.published_at, at("12:00"))])
         await _insert(connection, "windows", [(*row, at("12:00")) for row in WINDOWS])
         await _insert(connection, "receipts", [_receipt(topic, said) for said in SAID if said.outcome])
@@ -134,11 +134,11 @@ _COLUMNS = {
     ),
     "mentions": (
         "document_id", "content_digest", "span_start", "span_end", "surface", "instrument_id", "directory_version",
-        "negative", "neutral", "positive",
+        "relevance", "negative", "neutral", "positive",
     ),
     "scores": (
-        "score_id", "document_id", "content_digest", "instrument_id", "role", "negative", "neutral", "positive",
-        "model_version", "directory_version", "code_version", "published_at", "scored_at",
+        "score_id", "document_id", "content_digest", "instrument_id", "role", "relevance", "negative", "neutral",
+        "positive", "model_version", "directory_version", "code_version", "published_at", "scored_at",
     ),
     "windows": (
         "instrument_id", "kind", "minute", "documents", "negative_documents", "positive_documents", "polarity_sum",
@@ -163,7 +163,7 @@ def _mentions(r: Revision) -> list[tuple[Any, ...]]:
     return [
         (
             *(r.document_id, r.content_digest, r.raw.index(surface), r.raw.index(surface) + len(surface), surface),
-            *(instrument, "d1", *(sentiment or (None, None, None))),
+            *(instrument, "d1", 0.5, *(sentiment or (None, None, None))),
         )
         for surface, (instrument, sentiment) in r.mentions.items()
     ]
@@ -173,7 +173,7 @@ def _scores(r: Revision) -> list[tuple[Any, ...]]:
     return [
         (
             *(f"{r.document_id}/{r.version.decode()}/{instrument}", r.document_id, r.content_digest, instrument),
-            *("champion", *sentiment, "model/1", "d1", "c1", r.published_at, at("12:00")),
+            *("champion", 0.5 if instrument else None, *sentiment, "model/1", "d1", "c1", r.published_at, at("12:00")),
         )
         for instrument, sentiment in r.scores.items()
     ]
