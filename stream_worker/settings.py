@@ -9,7 +9,7 @@ import os
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,6 +17,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from stream_worker.errors import ConfigurationError
 
 REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
+
+TopicName = Literal["documents", "documents-backfill", "scores", "dead-letters"]
+#: Every topic, without the prefix.
+TOPICS: tuple[TopicName, ...] = get_args(TopicName)
 
 
 class Clock(StrEnum):
@@ -104,9 +108,14 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level logged")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
 
-    def topic(self, name: Literal["documents", "scores", "dead-letters"]) -> str:
+    def topic(self, name: TopicName) -> str:
         """The full name of a topic."""
         return f"{self.topic_prefix}{name}"
+
+    @property
+    def backfill_consumer_group(self) -> str:
+        """The group that reads history: apart, so that its rebalances do not stop live documents."""
+        return f"{self.consumer_group}-backfill"
 
     def require_database_url(self) -> str:
         """The SQLAlchemy URL of Postgres through asyncpg. Raises ConfigurationError where none is known."""

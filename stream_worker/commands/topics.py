@@ -13,10 +13,11 @@ from stream_worker.settings import load_settings
 
 @click.group()
 def topics() -> None:
-    """Make or list the Kafka topics: documents, scores, dead-letters (after FINSENTRY_TOPIC_PREFIX).
+    """Make or list the Kafka topics: documents, documents-backfill, scores and dead-letters.
 
-    Nothing makes topics by accident. Documents and scores are kept for 7 days, dead letters for 30; a message may have
-    1 MiB. What is to be remembered longer stands in Postgres.
+    Their names begin with FINSENTRY_TOPIC_PREFIX. Nothing makes topics by accident. Documents and scores are kept for
+    7 days, dead letters for 30, history on its way in for 90; a message may have 1 MiB. What is to be remembered longer
+    stands in Postgres.
     """
 
 

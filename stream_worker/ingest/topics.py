@@ -41,18 +41,21 @@ class TopicState:
 
 
 def planned_topics(settings: Settings) -> tuple[TopicPlan, ...]:
-    """documents, scores and dead-letters.
+    """documents, documents-backfill, scores and dead-letters.
 
     Postgres is the truth, so that Kafka need not remember: documents and scores stay for 7 days (the longest outage of
-    workers or readers that costs nothing), dead letters for 30 (people read them). `documents` is stamped by the
-    broker: retention counts from a message's own time, and a producer that stamps its messages with the time of an old
-    article would see them deleted before they are read.
+    workers or readers that costs nothing), dead letters for 30 (people read them), and history for 90: it waits until
+    live documents leave room. Documents are stamped by the broker: retention counts from a message's own time, and a
+    producer that stamps its messages with the time of an old article would see them deleted before they are read.
     """
     common = {"cleanup.policy": "delete", "max.message.bytes": str(MAX_MESSAGE_BYTES)}
     week = {**common, "retention.ms": str(7 * _DAY_MS)}
+    quarter = {**common, "retention.ms": str(90 * _DAY_MS)}
+    stamped = {"message.timestamp.type": "LogAppendTime"}
     partitions = settings.topic_partitions
     return (
-        TopicPlan(settings.topic("documents"), partitions, {**week, "message.timestamp.type": "LogAppendTime"}),
+        TopicPlan(settings.topic("documents"), partitions, {**week, **stamped}),
+        TopicPlan(settings.topic("documents-backfill"), partitions, {**quarter, **stamped}),
         TopicPlan(settings.topic("scores"), partitions, week),
         TopicPlan(settings.topic("dead-letters"), 1, {**common, "retention.ms": str(30 * _DAY_MS)}),
     )

@@ -30,7 +30,7 @@ from stream_worker.local.services import (
 from stream_worker.local.state import StackState, remove_state, write_state
 from stream_worker.local.supervisor import Supervisor
 from stream_worker.local.triton import Triton
-from stream_worker.settings import ADDRESSES, Settings
+from stream_worker.settings import ADDRESSES, TOPICS, Settings
 
 _CHECK_SECONDS = 0.25
 #: A service that ends within this time has failed to start.
@@ -160,7 +160,7 @@ def embedded_servers(settings: Settings, home: Path, *, mock_kafka: bool) -> dic
         "database_url": lambda: Postgres(home, ports.postgres_port),
         "redis_url": lambda: Redis(home, ports.redis_port),
         "kafka_bootstrap": lambda: (
-            MockKafka(home, [settings.topic("documents"), settings.topic("scores"), settings.topic("dead-letters")])
+            MockKafka(home, [settings.topic(name) for name in TOPICS])
             if mock_kafka
             else Kafka(home, ports.kafka_port, ports.kafka_controller_port)
         ),

@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from stream_worker.settings import ADDRESSES, Settings
+from stream_worker.settings import ADDRESSES, TOPICS, Settings, TopicName
 from stream_worker.storage.engine import create_engine
 from stream_worker.storage.migrate import upgrade
 
@@ -51,9 +51,11 @@ class Deployment:
     logs: Path
     workers: list[asyncio.subprocess.Process] = field(default_factory=list)
 
-    async def send(self, messages: Sequence[bytes | None], partition: int | None = None) -> None:
-        """Publish to the documents topic, spread over its partitions; returns when all are acknowledged."""
-        topic = self.settings.topic("documents")
+    async def send(
+        self, messages: Sequence[bytes | None], partition: int | None = None, to: TopicName = "documents"
+    ) -> None:
+        """Publish to a topic, spread over its partitions; returns when all are acknowledged."""
+        topic = self.settings.topic(to)
         sent = [
             await self.producer.send(
                 topic, value, key=b"key", partition=number % PARTITIONS if partition is None else partition
@@ -120,9 +122,9 @@ class Deployment:
             await admin.close()
         return {tp.partition: offset.offset for tp, offset in offsets.items() if tp.topic == topic}
 
-    async def published(self, name: str) -> list[dict[str, Any]]:
+    async def published(self, name: TopicName) -> list[dict[str, Any]]:
         """Everything on the scores or dead-letters topic."""
-        topic = self.settings.topic(name)  # type: ignore[arg-type]
+        topic = self.settings.topic(name)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.settings.require_kafka_bootstrap(), auto_offset_reset="earliest"
         )
@@ -148,8 +150,7 @@ async def deployed(settings: Settings, logs: Path) -> AsyncIterator[Deployment]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=5, max_request_size=1_048_576)
     await admin.start()
-    names = [settings.topic(name) for name in ("documents", "scores", "dead-letters")]
-    await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
+    await admin.create_topics([NewTopic(settings.topic(name), PARTITIONS, 1) for name in TOPICS])
     await admin.close()
     await producer.start()
     logs.mkdir(exist_ok=True)

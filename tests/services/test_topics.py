@@ -31,29 +31,30 @@ async def _make(settings: Settings, name: str, partitions: int, **configs: str) 
         await admin.close()
 
 
-async def test_applying_makes_the_three_topics_and_doing_it_again_changes_nothing(kafka_settings: Settings) -> None:
+async def test_applying_makes_the_topics_and_doing_it_again_changes_nothing(kafka_settings: Settings) -> None:
     made = await apply_topics(kafka_settings)
     again = await apply_topics(kafka_settings)
     assert [(state.name.removeprefix(kafka_settings.topic_prefix), state.partitions) for state in made] == [
         ("documents", 3),
+        ("documents-backfill", 3),
         ("scores", 3),
         ("dead-letters", 1),
     ]
-    assert [state.made for state in made] == [True, True, True]
-    assert [state.made for state in again] == [False, False, False]
+    assert [state.made for state in made] == [True] * 4
+    assert [state.made for state in again] == [False] * 4
     assert all(not state.differs for state in [*made, *again])
 
 
 async def test_two_that_apply_at_once_both_succeed(kafka_settings: Settings) -> None:
     first, second = await asyncio.gather(apply_topics(kafka_settings), apply_topics(kafka_settings))
-    assert [state.partitions for state in first] == [state.partitions for state in second] == [3, 3, 1]
+    assert [state.partitions for state in first] == [state.partitions for state in second] == [3, 3, 3, 1]
 
 
 async def test_a_topic_with_fewer_partitions_is_refused_and_nothing_is_made(kafka_settings: Settings) -> None:
     await _make(kafka_settings, kafka_settings.topic("documents"), 2)
     with pytest.raises(ConfigurationError, match="has 2 partitions, fewer than the 3"):
         await apply_topics(kafka_settings)
-    assert [state.partitions for state in await list_topics(kafka_settings)] == [2, 0, 0]
+    assert [state.partitions for state in await list_topics(kafka_settings)] == [2, 0, 0, 0]
 
 
 async def test_a_topic_that_somebody_made_otherwise_is_left_alone_and_shown(kafka_settings: Settings) -> None:
@@ -88,8 +89,8 @@ class TestCommand:
 
     def test_list_says_what_is_missing_until_apply_has_made_it(self, finsentry: Callable[..., Result]) -> None:
         missing = finsentry("list")
-        assert (missing.exit_code, missing.output.count("MISSING")) == (1, 3)
+        assert (missing.exit_code, missing.output.count("MISSING")) == (1, 4)
         assert finsentry("apply").exit_code == 0
         listed = finsentry("list", "--json")
         assert listed.exit_code == 0
-        assert [topic["partitions"] for topic in json.loads(listed.output)] == [3, 3, 1]
+        assert [topic["partitions"] for topic in json.loads(listed.output)] == [3, 3, 3, 1]
