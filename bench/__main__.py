@@ -76,7 +76,7 @@ class Bench:
         """Everything; takes a quarter of an hour in full."""
         corpus = distinct_documents(self._data, self._sizes.documents)
         chunks = token_batches(self._models, corpus.texts, self._settings)
-        with _step("starting the servers with the real models"), servers(self._home / "real", self._repository) as on:
+        with step("starting the servers with the real models"), servers(self._home / "real", self._repository) as on:
             # The machine may have other things to do: (a) is measured on both sides of what is compared with it.
             before = asyncio.run(self._forward(chunks))
             triton = asyncio.run(self._triton(on, chunks))
@@ -85,11 +85,11 @@ class Bench:
             naive = self._naive(on, corpus)
             waited = asyncio.run(self._latency(on, service.per_second / 2))
         null = write_null_repository(self._home / "null-models", self._repository)
-        with _step("starting the servers with null models"), servers(self._home / "null", null) as on:
+        with step("starting the servers with null models"), servers(self._home / "null", null) as on:
             null_service, memory = asyncio.run(self._null_service(on, null))
             stage_micros = asyncio.run(self._stages(on, null, corpus))
         return Results(
-            corpus.origin, _machine(), before, after, triton, service, naive, waited, null_service, memory, stage_micros
+            corpus.origin, machine(), before, after, triton, service, naive, waited, null_service, memory, stage_micros
         )
 
     @property
@@ -97,7 +97,7 @@ class Bench:
         return self._settings.model_repository
 
     async def _forward(self, chunks: list[list[TokenBatch]]) -> Speed:
-        with _step("(a) forward passes in this process"):
+        with step("(a) forward passes in this process"):
             backend = OnnxBackend(self._models)
             try:
                 return await forward_passes(backend, chunks, self._settings.batches_in_flight)
@@ -105,17 +105,17 @@ class Bench:
                 backend.close()
 
     async def _triton(self, on: Servers, chunks: list[list[TokenBatch]]) -> Speed:
-        with _step("(b) forward passes through Triton"):
+        with step("(b) forward passes through Triton"):
             async with TritonBackend(on.triton.address, self._models, 60.0) as backend:
                 return await forward_passes(backend, chunks, self._settings.batches_in_flight)
 
     async def _service(self, on: Servers, corpus: Corpus) -> Throughput:
-        with _step("(c) the service"):
+        with step("(c) the service"):
             async with deployed(on, "service", self._home, self._repository) as deployment:
                 return await throughput(deployment, corpus.lines)
 
     def _naive(self, on: Servers, corpus: Corpus) -> float:
-        with _step("(e) one message at a time"):
+        with step("(e) one message at a time"):
             return asyncio.run(self._run_naive(on, corpus.lines[: self._sizes.naive]))
 
     async def _run_naive(self, on: Servers, messages: list[bytes]) -> float:
@@ -124,20 +124,20 @@ class Bench:
             return await asyncio.to_thread(_naive_process, deployment, len(messages))
 
     async def _latency(self, on: Servers, per_second: float) -> Latency:
-        with _step(f"latency at {per_second:.0f} documents a second"):
+        with step(f"latency at {per_second:.0f} documents a second"):
             count = round(per_second * self._sizes.latency_seconds) + 200
             fresh = distinct_documents(self._data, count)
             async with deployed(on, "latency", self._home, self._repository) as deployment:
                 return await latency(deployment, fresh.lines, per_second)
 
     async def _null_service(self, on: Servers, repository: Path) -> tuple[Throughput, Memory]:
-        with _step("(d) the service with a null model, twice over the stream"):
+        with step("(d) the service with a null model, twice over the stream"):
             stream = list(long_stream(self._data, 2 * self._sizes.stream))
             async with deployed(on, "null_model", self._home, repository) as deployment:
                 return await throughput_and_memory(deployment, stream)
 
     async def _stages(self, on: Servers, repository: Path, corpus: Corpus) -> dict[str, float]:
-        with _step("stages, one by one"):
+        with step("stages, one by one"):
             async with deployed(on, "stages", self._home, repository) as deployment:
                 return await stages(deployment, corpus.lines)
 
@@ -150,7 +150,7 @@ def _naive_process(deployment: Deployment, count: int) -> float:
     return float(done.stdout)
 
 
-def _machine() -> str:
+def machine() -> str:
     names = [
         line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "name" in line
     ]
@@ -159,7 +159,7 @@ def _machine() -> str:
 
 
 @contextmanager
-def _step(name: str) -> Iterator[None]:
+def step(name: str) -> Iterator[None]:
     click.echo(f"· {name}", err=True)
     yield
 

@@ -21,7 +21,7 @@ from stream_worker.local.process import ChildProcess, Program
 from stream_worker.local.server import Server
 from stream_worker.local.servers import Servers, start_all, stop_all
 from stream_worker.local.services import service_environment
-from stream_worker.settings import Settings
+from stream_worker.settings import Settings, TopicName
 from stream_worker.storage.engine import create_engine
 from stream_worker.storage.migrate import upgrade
 
@@ -111,9 +111,9 @@ class Deployment:
         if self._worker is not None:
             self._worker.stop()
 
-    async def publish(self, lines: Iterable[bytes]) -> int:
+    async def publish(self, lines: Iterable[bytes], to: TopicName = "documents") -> int:
         """Publish all of them at once; returns how many. Raises where Kafka has not acknowledged every one."""
-        topic = self.settings.topic("documents")
+        topic = self.settings.topic(to)
         async with Publisher(self.settings.require_kafka_bootstrap(), topic, MAX_MESSAGE_BYTES) as publisher:
             due = (Due(0.0, line, "bench") for line in lines)
             summary = await Replay(publisher).run(due, asyncio.Event())
@@ -121,10 +121,10 @@ class Deployment:
             raise SystemExit(f"Kafka took only {summary.acknowledged} of {summary.lines} messages.")
         return summary.lines
 
-    async def until_receipts(self, count: int) -> Progress:
-        """Wait until so many messages have their receipt."""
+    async def until_receipts(self, count: int, of: TopicName = "documents") -> Progress:
+        """Wait until so many messages of a topic have their receipt."""
         deadline = time.monotonic() + _LONGEST_SECONDS
-        while (progress := await self.progress()).receipts < count:
+        while (progress := await self.progress(of)).receipts < count:
             assert self._worker is not None
             if not self._worker.running():
                 raise SystemExit(f"The worker ended: {self._worker.last_words()} (its log: {self._worker.log}).")
@@ -133,14 +133,15 @@ class Deployment:
             await asyncio.sleep(_POLL_SECONDS)
         return progress
 
-    async def progress(self) -> Progress:
+    async def progress(self, of: TopicName = "documents") -> Progress:
         """Look once."""
         row = await self.connection.fetchrow(
             "WITH ends AS (SELECT count(*) AS receipts, min(received_at) AS first, max(received_at) AS last"
-            " FROM receipts)"
-            " SELECT receipts, (SELECT count(*) FROM receipts WHERE received_at = first) AS first_batch,"
+            " FROM receipts WHERE topic = $1)"
+            " SELECT receipts, (SELECT count(*) FROM receipts WHERE topic = $1 AND received_at = first) AS first_batch,"
             " coalesce(extract(epoch FROM first), 0)::float8 AS first_at,"
-            " coalesce(extract(epoch FROM last), 0)::float8 AS last_at FROM ends"
+            " coalesce(extract(epoch FROM last), 0)::float8 AS last_at FROM ends",
+            self.settings.topic(of),
         )
         assert row is not None
         return Progress(*row)

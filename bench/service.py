@@ -11,6 +11,7 @@ from aiokafka.structs import RecordMetadata
 
 from bench.deployment import Deployment
 from bench.processor_time import ProcessorSeconds, processor_seconds
+from stream_worker.settings import TopicName
 
 _SAMPLE_SECONDS = 1.0
 #: Published and scored before anything is timed: connections are made and code is compiled by then.
@@ -31,13 +32,13 @@ class Throughput:
         return self.documents / self.cpu.worker
 
 
-async def throughput(deployment: Deployment, lines: Iterable[bytes]) -> Throughput:
+async def throughput(deployment: Deployment, lines: Iterable[bytes], of: TopicName = "documents") -> Throughput:
     """A backlog of lines, counted from the first committed batch to the last."""
-    count = await deployment.publish(lines)
+    count = await deployment.publish(lines, of)
     deployment.start_worker()
-    began = await deployment.until_receipts(1)
+    began = await deployment.until_receipts(1, of)
     before = processor_seconds(deployment)
-    ended = await deployment.until_receipts(count)
+    ended = await deployment.until_receipts(count, of)
     cpu = processor_seconds(deployment).since(before)
     seconds = ended.last_at - began.first_at
     return Throughput(count - began.receipts, (count - ended.first_batch) / seconds, cpu)
@@ -55,7 +56,7 @@ class Latency:
 
 
 async def latency(deployment: Deployment, lines: Sequence[bytes], per_second: float) -> Latency:
-    """The lines at an even rate, to a worker that has nothing else to do."""
+    """The lines at an even rate, to a worker of their own."""
     deployment.start_worker()
     await deployment.publish(lines[:_WARM_UP_DOCUMENTS])
     await deployment.until_receipts(_WARM_UP_DOCUMENTS)
@@ -63,6 +64,8 @@ async def latency(deployment: Deployment, lines: Sequence[bytes], per_second: fl
     await deployment.until_receipts(len(lines))
     rows = await deployment.connection.fetch(
         "SELECT partition, kafka_offset, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 FROM receipts"
+        " WHERE topic = $1",
+        deployment.settings.topic("documents"),
     )
     waits = [
         committed_at - published_at[partition, offset]

@@ -5,7 +5,7 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -16,11 +16,15 @@ import faust
 import structlog
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from stream_worker.assembly import assessor_from
+from stream_worker.assembly import lane_assessors
+from stream_worker.backfill import BackfillLane
+from stream_worker.domain.lanes import Lane
 from stream_worker.errors import ConfigurationError, FinsentryError, StopWorker
 from stream_worker.faust_consumer import assignor_with, transport_with
-from stream_worker.inference.opening import open_analyzer
+from stream_worker.inference.analyzer import Analyzer
+from stream_worker.inference.opening import open_lanes
 from stream_worker.ingest.backlog import BacklogReader
 from stream_worker.ingest.publisher import started
 from stream_worker.ingest.topics import list_topics
@@ -57,16 +61,16 @@ _log = structlog.get_logger(__name__)
 class ScoringWorker:
     """One worker process: consumes, scores, commits, until told to stop or unable to go on."""
 
-    def __init__(self, settings: Settings, pipeline: ScoringPipeline) -> None:
+    def __init__(self, settings: Settings, pipelines: Mapping[Lane, ScoringPipeline]) -> None:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
         self._positions = Positions()
-        self._pipeline = pipeline
+        self._live = pipelines[Lane.LIVE]
         self._assigned: frozenset[tuple[str, int]] | None = None
         self._batches = MicroBatches(
-            pipeline,
+            self._live,
             Limits(
                 settings.batch_documents,
                 settings.batch_bytes,
@@ -76,24 +80,30 @@ class ScoringWorker:
             acknowledge=self._positions.acknowledge,
             fail=self._fail,
         )
+        self._backfill = BackfillLane(settings, pipelines[Lane.BACKFILL], self._fail, self._drain_seconds)
         self._app = self._faust_app()
 
     async def run(self) -> None:
         """Run until `stop`. Raises what the pipeline could not cure, or StopWorker where Faust gave up."""
         await self._app.start()
+        backfill = asyncio.create_task(self._backfill.run())
+        backfill.add_done_callback(self._backfill_ended)
         try:
             await self._app.wait(self._stop.wait())
         finally:
             self._end_in_time()
-            await self._app.stop()
+            backfill.cancel()
+            await asyncio.gather(self._app.stop(), backfill, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
         if self._app.crash_reason is not None:
             raise StopWorker(f"The Kafka consumer gave up: {self._app.crash_reason!r}.")
 
     def assigned(self) -> frozenset[tuple[str, int]] | None:
-        """The partitions that this worker reads; None before it has joined its group."""
-        return self._assigned
+        """The partitions that this worker reads, of either lane; None before it has joined both groups."""
+        if self._assigned is None or self._backfill.assigned is None:
+            return None
+        return self._assigned | self._backfill.assigned
 
     def stop(self) -> None:
         """Finish the batches in flight, then end."""
@@ -115,6 +125,10 @@ class ScoringWorker:
             self._failure = error
             self._stop.set()
 
+    def _backfill_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
     def _topic_is_missing(self, topic: str) -> None:
         """Called in the consumer's thread."""
         error = StopWorker(f"Kafka does not know the topic {topic} at the moment; a new worker will join anew.")
@@ -122,10 +136,13 @@ class ScoringWorker:
 
     def _partitions_assigned(self, assigned: Iterable[TP]) -> None:
         self._assigned = frozenset((tp.topic, tp.partition) for tp in assigned)
-        self._pipeline.partitions_assigned()
+        self._live.partitions_assigned()
+
+    def _drain_seconds(self) -> float:
+        return 0.0 if self._failure is not None else self._settings.drain_seconds
 
     async def _drain(self) -> None:
-        await self._batches.drain(0.0 if self._failure is not None else self._settings.drain_seconds)
+        await self._batches.drain(self._drain_seconds())
 
     def _faust_app(self) -> faust.App:
         settings = self._settings
@@ -184,31 +201,26 @@ async def run_worker(settings: Settings) -> None:
         engine = create_engine(settings.require_database_url())
         stack.push_async_callback(engine.dispose)
         await available(partial(require_current, engine), "checking the schema")
-        analyzer = await available(lambda: stack.enter_async_context(open_analyzer(settings)), "Triton")
-        await available(partial(record_models, engine, analyzer.model_version, settings), "recording the model")
+        analyzers = await available(lambda: stack.enter_async_context(open_lanes(settings)), "Triton")
+        live = analyzers[Lane.LIVE]
+        await available(partial(record_models, engine, live.model_version, settings), "recording the model")
         await available(partial(_require_topics, settings), "looking for the topics")
         producer = await available(partial(start_producer, settings), "Kafka")
         stack.push_async_callback(producer.stop)
-        pipeline = ScoringPipeline(
-            engine,
-            assessor_from(settings, analyzer),
-            Emitter(producer, settings.topic("scores"), settings.topic("dead-letters")),
-            now=lambda: datetime.now(UTC),
-            code_version=version("finsentry"),
-            dead_letter_limit=settings.dead_letter_limit,
-            progress=progress,
-        )
-        worker = ScoringWorker(settings, pipeline)
+        worker = ScoringWorker(settings, _pipelines(settings, engine, analyzers, producer, progress))
         reader = await stack.enter_async_context(BacklogReader(settings.require_kafka_bootstrap()))
-        groups = {"live": (settings.topic("documents"), settings.consumer_group)}
-        health = WorkerHealth(engine, analyzer, reader, groups, worker.assigned)
+        groups = {
+            Lane.LIVE: (settings.topic("documents"), settings.consumer_group),
+            Lane.BACKFILL: (settings.topic("documents-backfill"), settings.backfill_consumer_group),
+        }
+        health = WorkerHealth(engine, live, reader, groups, worker.assigned)
         vitals.ready_when(health.checks)
         vitals.works_while(health.has_work)
         vitals.gauges_are_read_by(health.read_gauges)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, worker.stop)
         _tame_garbage_collection()
-        _log.info("scoring", model_version=analyzer.model_version, group=settings.consumer_group)
+        _log.info("scoring", model_version=live.model_version, group=settings.consumer_group)
         try:
             await worker.run()
         except FinsentryError:
@@ -216,6 +228,29 @@ async def run_worker(settings: Settings) -> None:
         except Exception as error:
             _log.exception("the pipeline failed")
             raise StopWorker(f"The pipeline failed: {error}. Nothing of the failed batch was acknowledged.") from error
+
+
+def _pipelines(
+    settings: Settings,
+    engine: AsyncEngine,
+    analyzers: Mapping[Lane, Analyzer],
+    producer: AIOKafkaProducer,
+    progress: Progress,
+) -> dict[Lane, ScoringPipeline]:
+    emitter = Emitter(producer, settings.topic("scores"), settings.topic("dead-letters"))
+    return {
+        lane: ScoringPipeline(
+            engine,
+            assessor,
+            emitter,
+            now=lambda: datetime.now(UTC),
+            code_version=version("finsentry"),
+            dead_letter_limit=settings.dead_letter_limit,
+            progress=progress,
+            lane=lane,
+        )
+        for lane, assessor in lane_assessors(settings, analyzers).items()
+    }
 
 
 async def _require_topics(settings: Settings) -> None:

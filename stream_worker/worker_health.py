@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from stream_worker.domain.lanes import Lane
 from stream_worker.errors import Unavailable
 from stream_worker.inference.analyzer import Analyzer
 from stream_worker.ingest.backlog import BacklogReader, PartitionBacklog
@@ -27,7 +28,7 @@ class WorkerHealth:
         engine: AsyncEngine,
         analyzer: Analyzer,
         reader: BacklogReader,
-        groups: Mapping[str, tuple[str, str]],
+        groups: Mapping[Lane, tuple[str, str]],
         assigned: Assigned,
     ) -> None:
         self._engine = engine
@@ -71,7 +72,7 @@ class WorkerHealth:
             return "other workers have all the partitions"
         return f"{len(backlogs)} partitions, {sum(backlog.lag for backlog in backlogs)} messages wait"
 
-    async def _backlogs(self) -> dict[str, list[PartitionBacklog]]:
+    async def _backlogs(self) -> dict[Lane, list[PartitionBacklog]]:
         """By lane, of the partitions that this worker has."""
         assigned = self._assigned() or frozenset()
         return {

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import unicodedata
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any
 
 from stream_worker.domain.mentions import Entity, Span
@@ -11,7 +11,7 @@ from stream_worker.domain.sentiment import LABELS, Sentiment
 from stream_worker.errors import Unavailable
 from stream_worker.inference.analysis import Analysis
 from stream_worker.inference.backend import Backend, logits_of, require_finite
-from stream_worker.inference.batching import TokenBatch, batches_of
+from stream_worker.inference.batching import MAX_PADDED_TOKENS, TokenBatch, batches_of
 from stream_worker.inference.cache import AnalysisCache, text_digest
 from stream_worker.inference.contract import (
     DOCUMENT_LOGITS,
@@ -23,7 +23,7 @@ from stream_worker.inference.contract import (
     ModelPair,
 )
 from stream_worker.inference.decoding import decode_entities
-from stream_worker.inference.encoding import Encoder
+from stream_worker.inference.encoding import Encoder, Encodings
 
 _HEALTH_TEXT = "markets"
 
@@ -31,11 +31,19 @@ _HEALTH_TEXT = "markets"
 class Analyzer:
     """Analyses texts with one pair of models. For one event loop; `analyze` may be called concurrently."""
 
-    def __init__(self, models: ModelPair, encoder: Encoder, backend: Backend, cache: AnalysisCache) -> None:
+    def __init__(
+        self,
+        models: ModelPair,
+        encoder: Encoder,
+        backend: Backend,
+        cache: AnalysisCache,
+        max_padded_tokens: int = MAX_PADDED_TOKENS,
+    ) -> None:
         self.model_version = models.model_version
         #: When both models last answered, by `time.monotonic`.
         self.answered_at = float("-inf")
         self.encoder = encoder
+        self._max_padded_tokens = max_padded_tokens
         self._backend = backend
         self._cache = cache
         self._in_flight: dict[bytes, asyncio.Future[Analysis]] = {}
@@ -75,7 +83,10 @@ class Analyzer:
         """
         await self._backend.check()
         encodings = self.encoder.encode([_HEALTH_TEXT])
-        await _all(*(self._analyses(batch) for batch in batches_of(encodings)))
+        await _all(*(self._analyses(batch) for batch in self._batches(encodings)))
+
+    def _batches(self, encodings: Encodings) -> Iterator[TokenBatch]:
+        return batches_of(encodings, self._max_padded_tokens)
 
     async def _infer(self, missing: dict[bytes, str]) -> dict[bytes, Analysis]:
         futures = {digest: asyncio.get_running_loop().create_future() for digest in missing}
@@ -83,7 +94,7 @@ class Analyzer:
         try:
             encodings = await asyncio.to_thread(self.encoder.encode, list(missing.values()))
             texts = list(missing.items())
-            await _all(*(self._resolve(texts, batch, futures) for batch in batches_of(encodings)))
+            await _all(*(self._resolve(texts, batch, futures) for batch in self._batches(encodings)))
         except Exception as error:
             _fail(futures, error)
             raise

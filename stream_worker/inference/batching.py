@@ -33,13 +33,13 @@ class TokenBatch:
         return values[self.attention_mask.astype(np.bool_)]
 
 
-def batches_of(encodings: Encodings) -> Iterator[TokenBatch]:
+def batches_of(encodings: Encodings, max_padded_tokens: int = MAX_PADDED_TOKENS) -> Iterator[TokenBatch]:
     """All texts in batches, longest first, so that the dearest work starts first."""
     order = np.argsort(-encodings.lengths, kind="stable")
     start = 0
     while start < len(order):
         bucket = _bucket(int(encodings.lengths[order[start]]))
-        rows = min(MAX_ROWS, max(1, MAX_PADDED_TOKENS // bucket))
+        rows = min(MAX_ROWS, max(1, max_padded_tokens // bucket))
         yield _padded(encodings, order[start : start + rows], bucket)
         start += rows
 

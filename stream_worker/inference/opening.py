@@ -1,15 +1,22 @@
 """Analyzers from settings. The backends are imported when they are opened: each takes its time to load."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from stream_worker.domain.lanes import Lane
 from stream_worker.inference.analyzer import Analyzer
 from stream_worker.inference.backend import Backend
 from stream_worker.inference.cache import AnalysisCache
 from stream_worker.inference.contract import ModelPair, read_pair
 from stream_worker.inference.encoding import Encoder
+from stream_worker.inference.precedence import LeadingBackend, YieldingBackend
 from stream_worker.settings import Settings
+
+#: A pass of history takes 20 to 30 ms on two cores: as long as a live document may wait for one.
+BACKFILL_PASS_TOKENS = 256
+#: One is computed while the next one is on its way.
+BACKFILL_PASSES = 2
 
 
 @asynccontextmanager
@@ -25,6 +32,27 @@ async def open_analyzer(settings: Settings) -> AsyncIterator[Analyzer]:
     async with TritonBackend(settings.require_triton_url(), models, settings.inference_timeout_seconds) as backend:
         await backend.check()
         yield _analyzer(models, backend, settings)
+
+
+@asynccontextmanager
+async def open_lanes(settings: Settings) -> AsyncIterator[Mapping[Lane, Analyzer]]:
+    """An analyzer for each lane, in one Triton: the one of history gives way to the live one, in short passes.
+
+    Raises like `open_analyzer`. Analyses are cached together.
+    """
+    from stream_worker.inference.triton import TritonBackend
+
+    models = await asyncio.to_thread(read_pair, settings.model_repository)
+    async with TritonBackend(settings.require_triton_url(), models, settings.inference_timeout_seconds) as backend:
+        await backend.check()
+        encoder = Encoder(models.sentiment.tokenizer, models.sentiment.manifest.max_tokens)
+        cache = AnalysisCache(settings.prediction_cache)
+        live = LeadingBackend(backend)
+        history = YieldingBackend(backend, live, BACKFILL_PASSES)
+        yield {
+            Lane.LIVE: Analyzer(models, encoder, live, cache),
+            Lane.BACKFILL: Analyzer(models, encoder, history, cache, BACKFILL_PASS_TOKENS),
+        }
 
 
 @asynccontextmanager

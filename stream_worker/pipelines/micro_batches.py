@@ -1,24 +1,16 @@
 """Messages in, acknowledged batches out: the one owner of batching.
 
 A batch leaves when it is full, or when its first message has waited the budget; while as many are under way as may be,
-it goes on filling instead, so that batches grow with the load. A few are prepared side by side, so that Triton works
-while Postgres commits; they are committed, emitted and acknowledged in the order in which they were filled.
+it goes on filling instead, so that batches grow with the load.
 """
 
 import asyncio
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
 from stream_worker.pipelines.batch import Message
+from stream_worker.pipelines.batch_chain import BatchChain
 from stream_worker.pipelines.scoring import ScoringPipeline
-
-#: How long a drain waits for abandoned batches to let go of their connections.
-CANCEL_SECONDS = 2.0
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +24,7 @@ class Limits:
 
 
 class MicroBatches:
-    """Fills batches and sends them through the pipeline. For one event loop.
-
-    `acknowledge` is called with the messages of each batch, in batch order, after their emissions were acknowledged.
-    `fail` is called with each error that the pipeline could not cure; from the first on nothing is acknowledged.
-    """
+    """Fills batches and sends them through the pipeline; for `acknowledge` and `fail` see `BatchChain`."""
 
     def __init__(
         self,
@@ -45,16 +33,12 @@ class MicroBatches:
         acknowledge: Callable[[list[Message]], None],
         fail: Callable[[BaseException], None],
     ) -> None:
-        self._pipeline = pipeline
         self._limits = limits
-        self._acknowledge = acknowledge
-        self._fail = fail
+        self._chain = BatchChain(pipeline, acknowledge, fail, ended=self._leave_if_due)
         self._filling: list[Message] = []
         self._filling_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._left = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
-        self._previous: asyncio.Task[None] | None = None
         self._drains = 0
 
     async def put(self, message: Message) -> None:
@@ -76,23 +60,10 @@ class MicroBatches:
         self._leave_if_due()
 
     async def drain(self, seconds: float) -> bool:
-        """Finish what was put, for so many seconds at the most; what is left then is abandoned, unacknowledged.
-
-        Returns whether everything was finished.
-        """
+        """Finish what was put, see `BatchChain.drain`."""
         self._drains += 1
         self._leave()
-        running = set(self._running)
-        if running:
-            _, running = await asyncio.wait(running, timeout=seconds)
-        for task in running:
-            task.cancel()
-        if running:
-            # Rolling back on a server that hangs may last; a cancelled batch acknowledges nothing, whenever it ends.
-            await asyncio.wait(running, timeout=CANCEL_SECONDS)
-            _log.warning("abandoned batches, they will be read again", batches=len(running))
-        self._previous = None
-        return not running
+        return await self._chain.drain(seconds)
 
     def _is_full(self) -> bool:
         return len(self._filling) >= self._limits.documents or self._filling_bytes >= self._limits.bytes
@@ -102,7 +73,7 @@ class MicroBatches:
         self._leave_if_due()
 
     def _leave_if_due(self) -> None:
-        if (self._timer is None or self._is_full()) and len(self._running) < self._limits.in_flight:
+        if (self._timer is None or self._is_full()) and self._chain.under_way < self._limits.in_flight:
             self._leave()
 
     def _leave(self) -> None:
@@ -114,21 +85,4 @@ class MicroBatches:
             return
         messages, self._filling, self._filling_bytes = self._filling, [], 0
         self._left.set()
-        task = asyncio.create_task(self._run(uuid.uuid4().hex[:12], messages, self._previous))
-        self._previous = task
-        self._running.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._fail(error)
-        self._leave_if_due()
-
-    async def _run(self, batch_id: str, messages: list[Message], previous: asyncio.Task[None] | None) -> None:
-        batch = await self._pipeline.prepare(batch_id, messages)
-        if previous is not None:
-            # A failed or abandoned predecessor leaves its messages unacknowledged: nothing may overtake them.
-            await asyncio.shield(previous)
-        await self._pipeline.emit(await self._pipeline.commit(batch))
-        self._acknowledge(messages)
+        self._chain.start(messages)

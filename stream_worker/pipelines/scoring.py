@@ -12,6 +12,7 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stream_worker.domain.documents import Retraction, decode, message_digest
+from stream_worker.domain.lanes import Lane
 from stream_worker.errors import InvalidDocument, TooManyDeadLetters, TopicRecreated
 from stream_worker.pipelines.assess import Assessor, Text
 from stream_worker.pipelines.batch import Batch, DeadLetter, Emissions, Item, Message
@@ -40,13 +41,14 @@ class ScoringPipeline:
         code_version: str,
         dead_letter_limit: int,
         progress: Progress | None = None,
+        lane: Lane = Lane.LIVE,
     ) -> None:
         self._engine = engine
         self._assessor = assessor
         self._emitter = emitter
         self._now = now
         self._writer = BatchWriter(
-            engine, assessor, now=now, code_version=code_version, refusal_limit=dead_letter_limit
+            engine, assessor, now=now, code_version=code_version, refusal_limit=dead_letter_limit, lane=lane
         )
         self._dead_letter_limit = dead_letter_limit
         self._progress = progress or Progress()

@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from stream_worker.domain.lanes import Lane
 from stream_worker.domain.refusals import Reason
 from stream_worker.domain.scores import Score, score_id
 from stream_worker.errors import TooManyDeadLetters, Unavailable
@@ -43,12 +44,14 @@ class BatchWriter:
         now: Callable[[], datetime],
         code_version: str,
         refusal_limit: int,
+        lane: Lane,
     ) -> None:
         self._engine = engine
         self._assessor = assessor
         self._now = now
         self._code_version = code_version
         self._refusal_limit = refusal_limit
+        self._lane = lane
         self._refused_in_a_row = 0
 
     async def write(self, batch_id: str, items: list[Item]) -> Emissions:
@@ -104,7 +107,7 @@ class BatchWriter:
         now = self._now()
         candidates = {item.revision: item for item in reversed(items) if item.is_new}
         inserted = await batches.insert_revisions(
-            connection, [_revision_row(item, now) for item in candidates.values()]
+            connection, [_revision_row(item, self._lane, now) for item in candidates.values()]
         )
         # Read after the insert: who erases a document waits for every writer that has come so far (`storage.erasure`).
         document_ids = [item.document.document_id for item in candidates.values() if item.document is not None]
@@ -174,7 +177,7 @@ class BatchWriter:
         ]
 
 
-def _revision_row(item: Item, now: datetime) -> Row:
+def _revision_row(item: Item, lane: Lane, now: datetime) -> Row:
     """In the order of the columns of `batches.insert_revisions`."""
     d = item.document
     if d is not None and item.assessment is not None:
@@ -183,11 +186,13 @@ def _revision_row(item: Item, now: datetime) -> Row:
             *(d.document_id, d.content_digest, False, d.source, d.source_id, d.kind, d.url, d.title, d.body, d.author),
             *(a.language or d.language, d.published_at, d.updated_at, now, a.unscored_reason),
             None if a.unscored_reason else a.truncated,
+            lane,
         )
     r = item.retraction
     assert r is not None
     nothing = (None,) * 6
-    return (r.document_id, r.content_digest, True, r.source, *nothing, None, None, r.updated_at, now, None, None)
+    times = None, r.updated_at, now
+    return (r.document_id, r.content_digest, True, r.source, *nothing, None, *times, None, None, lane)
 
 
 def _receipt_row(item: Item, accepted: bool, batch_id: str, now: datetime) -> tuple[object, ...]:

@@ -21,7 +21,7 @@ _REVISION = ("document_id", "content_digest")
 _DOCUMENT = (
     *(*_REVISION, "is_retraction"),
     *("source", "source_id", "kind", "url", "title", "body", "author", "language"),
-    *("published_at", "updated_at", "received_at", "unscored_reason", "truncated"),
+    *("published_at", "updated_at", "received_at", "unscored_reason", "truncated", "lane"),
 )
 _MENTION = (
     *_REVISION,

@@ -17,6 +17,7 @@ class Deployment:
     snapshot: Snapshot
     log: Log
     partitions: Sequence[Partition]
+    backfill_topic: str
 
 
 @asynccontextmanager
@@ -27,13 +28,17 @@ async def open_deployment(settings: Settings) -> AsyncIterator[Deployment]:
     are read after the snapshot: what it holds was below them.
     """
     url = settings.require_database_url().replace("postgresql+asyncpg://", "postgresql://", 1)
-    documents = settings.topic("documents")
+    live_topic, backfill_topic = settings.topic("documents"), settings.topic("documents-backfill")
     async with open_log(settings.require_kafka_bootstrap()) as log:
-        committed = await log.committed(settings.consumer_group)
-        partitions = await log.partitions({documents, *(topic for topic, _ in committed)})
-        require_topic(documents, partitions)
+        committed = {
+            **await log.committed(settings.consumer_group),
+            **await log.committed(settings.backfill_consumer_group),
+        }
+        partitions = await log.partitions({live_topic, backfill_topic, *(topic for topic, _ in committed)})
+        for topic in (live_topic, backfill_topic):
+            require_topic(topic, partitions)
         earliest = await log.earliest(partitions)
         async with open_snapshot(url) as snapshot:
             ends = await log.ends(partitions)
             known = [Partition(*p, earliest[p], committed.get(p), ends[p]) for p in partitions]
-            yield Deployment(snapshot, log, known)
+            yield Deployment(snapshot, log, known, backfill_topic)

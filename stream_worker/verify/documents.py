@@ -15,6 +15,18 @@ async def documents_have_one_accepted_receipt(deployment: Deployment) -> Violati
     """)
 
 
+async def documents_carry_their_lane(deployment: Deployment) -> Violations:
+    """Every document revision's lane is that of the topic it was accepted from."""
+    return await deployment.snapshot.violations(
+        """
+        SELECT r.topic, r.partition, r.kafka_offset, d.document_id, d.content_digest, d.lane
+        FROM receipts r JOIN documents d USING (document_id, content_digest)
+        WHERE r.outcome = 'accepted' AND (d.lane = 'backfill') <> (r.topic = $1)
+        """,
+        deployment.backfill_topic,
+    )
+
+
 async def mentions_lie_in_the_text(deployment: Deployment) -> Violations:
     """Every mention's span lies inside the raw text, and its surface is what stands there.
 

@@ -19,7 +19,7 @@ class Violations:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """Kafka's offsets of one partition of what the group reads.
+    """Kafka's offsets of one partition of what the workers read.
 
     `committed` was read before the snapshot of Postgres (None: the group has committed nothing), `end` after it;
     `earliest` is the first offset that the broker still holds.

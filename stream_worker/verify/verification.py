@@ -22,6 +22,7 @@ CHECKS: tuple[Check, ...] = (
     receipts.erased_receipts_have_erasures,
     receipts.dead_letters_match_receipts,
     documents.erased_documents_keep_no_text,
+    documents.documents_carry_their_lane,
     documents.mentions_lie_in_the_text,
     documents.mentions_carry_probabilities,
     scores.documents_are_scored_once,

@@ -111,13 +111,14 @@ class Deployment:
         """The last words of every child process."""
         return "\n".join(f"{path.name}: {path.read_text()[-3000:]}" for path in sorted(self.logs.iterdir()))
 
-    async def committed(self) -> dict[int, int]:
-        """Offsets that the group has committed, by partition; -1 where none."""
-        topic = self.settings.topic("documents")
+    async def committed(self, of: TopicName = "documents") -> dict[int, int]:
+        """Offsets that the group of a topic has committed, by partition; -1 where none."""
+        topic, settings = self.settings.topic(of), self.settings
+        group = settings.consumer_group if of == "documents" else settings.backfill_consumer_group
         admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.require_kafka_bootstrap())
         await admin.start()
         try:
-            offsets = await admin.list_consumer_group_offsets(self.settings.consumer_group)
+            offsets = await admin.list_consumer_group_offsets(group)
         finally:
             await admin.close()
         return {tp.partition: offset.offset for tp, offset in offsets.items() if tp.topic == topic}

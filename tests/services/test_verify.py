@@ -25,11 +25,12 @@ from stream_worker.verify.report import Report
 from stream_worker.verify.verification import CHECKS, verify
 from tests.services.verify_corruptions import CORRUPT_BYTES, CORRUPTIONS
 from tests.services.verify_deployment import EARLIEST, WINDOWS
-from tests.services.verify_writing import commit, write_log, write_rows
+from tests.services.verify_writing import commit, write_history_log, write_log, write_rows
 
 PREFIX = f"t{uuid.uuid4().hex[:8]}."
 GROUP = f"{PREFIX}scoring"
 TOPIC = f"{PREFIX}documents"
+HISTORY = f"{PREFIX}documents-backfill"
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,9 @@ async def sound(postgres: Postgres, kafka: Kafka) -> str:
     """The name of a database that is copied and never changed; its log is read by all tests."""
     name = f"sound_{uuid.uuid4().hex[:12]}"
     postgres.query("postgres", f"CREATE DATABASE {name}")
-    await write_rows(postgres.database_url(name), TOPIC)
+    await write_rows(postgres.database_url(name), TOPIC, HISTORY)
     await write_log(kafka.address, TOPIC, GROUP)
+    await write_history_log(kafka.address, HISTORY, f"{GROUP}-backfill")
     return name
 
 
@@ -78,10 +80,10 @@ async def test_a_sound_deployment_has_no_violations_and_is_counted(copy: Setting
     assert all(check.violations is not None for check in report.checks)
     assert report.counts == {
         "receipts accepted": 10,
-        "receipts duplicate": 3,
-        "receipts dead_letter": 2,
+        "receipts duplicate": 4,
+        "receipts dead_letter": 3,
         "receipts erased": 0,
-        "dead letters": 2,
+        "dead letters": 3,
         "documents": 7,
         "revisions": 10,
         "retractions": 0,
@@ -95,7 +97,11 @@ async def test_a_sound_deployment_has_no_violations_and_is_counted(copy: Setting
         "pending marks": 2,
         "model versions": 2,
     }
-    assert [(p.earliest, p.committed, p.end, p.lag) for p in report.partitions] == [(EARLIEST, 9, 11, 2), (0, 9, 9, 0)]
+    assert [(p.topic, p.earliest, p.committed, p.end, p.lag) for p in report.partitions] == [
+        (TOPIC, EARLIEST, 9, 11, 2),
+        (TOPIC, 0, 9, 9, 0),
+        (HISTORY, 0, 2, 3, 1),
+    ]
 
 
 @pytest.mark.parametrize("what", CORRUPTIONS)
@@ -131,7 +137,7 @@ async def test_a_group_that_has_committed_nothing_owes_no_receipts(copy: Setting
     await plant(copy, "TRUNCATE receipts, documents, dead_letters, dirty_marks, windows CASCADE")
     report = await verify(copy.model_copy(update={"consumer_group": f"{PREFIX}new"}))
     assert found(report) == {}
-    assert [p.committed for p in report.partitions] == [None, None]
+    assert [p.committed for p in report.partitions] == [None, None, None]
 
 
 async def test_all_violations_are_counted_and_ten_are_shown(copy: Settings) -> None:
@@ -142,7 +148,7 @@ async def test_all_violations_are_counted_and_ten_are_shown(copy: Settings) -> N
     assert (models.count, len(models.examples)) == (14, 10)
     missing = next(c.violations for c in report.checks if c.name == "offsets_have_receipts")
     assert missing is not None
-    assert missing.count == 13, "7 that partition 0 still holds, 6 of partition 1, no control record"
+    assert missing.count == 15, "7 that partition 0 still holds, 6 of partition 1, 2 of history, no control record"
     assert len(missing.examples) == 10
     assert missing.examples[0] == {"topic": TOPIC, "partition": 0, "kafka_offset": EARLIEST}
 

@@ -93,6 +93,10 @@ CORRUPTIONS: dict[str, tuple[str, dict[str, int]]] = {
         " published_at, now() FROM documents WHERE document_id = 'comment' AND is_retraction",
         {"documents_are_scored_once": 1},
     ),
+    "a document in the wrong lane": (
+        "UPDATE documents SET lane = 'backfill' WHERE document_id = 'apple'",
+        {"documents_carry_their_lane": 1},
+    ),
     "a mention outside the text": (
         "UPDATE mentions SET span_start = 1000, span_end = 1005 WHERE instrument_id = 'GOOG'",
         {"mentions_lie_in_the_text": 1},

@@ -19,6 +19,8 @@ TIED = (0.4, 0.2, 0.4)
 #: The first offset that partition 0 still holds, and what the group has committed of each partition.
 EARLIEST = 2
 COMMITTED = {0: 9, 1: 9}
+#: What the group of the backfill topic has committed of its only partition.
+COMMITTED_HISTORY = 2
 
 
 def at(clock: str) -> datetime:
@@ -132,4 +134,10 @@ SAID = (
     Said(1, 5, b"long", "accepted", LONG),
     Said(1, 6, b"pending", "accepted", PENDING),
     Said(1, 7, b"long", "duplicate", LONG),
+)
+#: The same on partition 0 of the backfill topic.
+SAID_BY_HISTORY = (
+    Said(0, 0, b"apple", "duplicate", APPLE),
+    Said(0, 1, b"[]", "dead_letter", reason="not_an_object"),
+    Said(0, 2, b"waiting"),
 )

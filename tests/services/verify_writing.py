@@ -15,10 +15,12 @@ from stream_worker.storage.migrate import upgrade
 from tests.services.verify_deployment import (
     APPLE,
     COMMITTED,
+    COMMITTED_HISTORY,
     EARLIEST,
     NEGATIVE,
     REVISIONS,
     SAID,
+    SAID_BY_HISTORY,
     WINDOWS,
     Revision,
     Said,
@@ -31,8 +33,9 @@ def digest(message: bytes | None) -> bytes:
     return blake2b(message or b"", digest_size=16).digest()
 
 
-async def write_rows(url: str, topic: str) -> None:
+async def write_rows(url: str, topic: str, history: str) -> None:
     """The database side."""
+    said_on = [(topic, said) for said in SAID] + [(history, said) for said in SAID_BY_HISTORY]
     engine = create_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), pool_size=1)
     await upgrade(engine)
     await engine.dispose()
@@ -45,13 +48,13 @@ async def write_rows(url: str, topic: str) -> None:
         shadow = ("shadow", "apple", APPLE.content_digest, "", "shadow", None, *NEGATIVE, "model/2", "d1", "c1")
         await _insert(connection, "scores", [(*shadow, APPLE.published_at, at("12:00"))])
         await _insert(connection, "windows", [(*row, at("12:00")) for row in WINDOWS])
-        await _insert(connection, "receipts", [_receipt(topic, said) for said in SAID if said.outcome])
+        await _insert(connection, "receipts", [_receipt(on, said) for on, said in said_on if said.outcome])
         await _insert(
             connection,
             "dead_letters",
             [
-                (topic, said.partition, said.offset, said.reason, "detail", None, said.value, at("12:00"))
-                for said in SAID
+                (on, said.partition, said.offset, said.reason, "detail", None, said.value, at("12:00"))
+                for on, said in said_on
                 if said.reason
             ],
         )
@@ -61,7 +64,7 @@ async def write_rows(url: str, topic: str) -> None:
 
 
 async def write_log(bootstrap: str, topic: str, group: str) -> None:
-    """The broker's side."""
+    """The broker's side of the documents topic."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -71,6 +74,22 @@ async def write_log(bootstrap: str, topic: str, group: str) -> None:
     finally:
         await admin.close()
     await commit(bootstrap, group, {TopicPartition(topic, p): offset for p, offset in COMMITTED.items()})
+
+
+async def write_history_log(bootstrap: str, topic: str, group: str) -> None:
+    """The broker's side of the backfill topic."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await admin.start()
+    await producer.start()
+    try:
+        await admin.create_topics([NewTopic(topic, 1, 1)])
+        for said in SAID_BY_HISTORY:
+            await producer.send_and_wait(topic, said.value)
+    finally:
+        await producer.stop()
+        await admin.close()
+    await commit(bootstrap, group, {TopicPartition(topic, 0): COMMITTED_HISTORY})
 
 
 async def commit(bootstrap: str, group: str, offsets: Mapping[TopicPartition, int]) -> None:

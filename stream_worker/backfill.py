@@ -1,0 +1,132 @@
+"""The backfill lane: history is pulled from its topic and scored while live documents leave room.
+
+A plain client pulls it, not a second Faust agent: Faust hands the messages of all topics on in one loop, and one stream
+that does not take its messages stops that loop for all others. What is not pulled waits in Kafka.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, KafkaError
+
+from stream_worker.pipelines.batch import Message
+from stream_worker.pipelines.batch_chain import BatchChain
+from stream_worker.pipelines.positions import Positions
+from stream_worker.pipelines.scoring import ScoringPipeline
+from stream_worker.retry import until_available
+from stream_worker.settings import Settings
+
+#: Small, so that preparing and writing a batch keeps live documents waiting for a few milliseconds.
+BATCH_DOCUMENTS = 64
+BATCHES_IN_FLIGHT = 2
+POLL_SECONDS = 0.5
+COMMIT_SECONDS = 5.0
+CLOSE_SECONDS = 5.0
+#: The client leaves its group where nothing is pulled for so long; live documents may keep history waiting for weeks.
+LONGEST_PAUSE_MS = 2**31 - 1
+
+_log = structlog.get_logger(__name__)
+
+
+class BackfillLane(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Pulls, scores and commits until cancelled. For one event loop.
+
+    `fail` is called with what the pipeline cannot cure. `drain_seconds` says how long a stop or rebalance may wait for
+    batches under way; what is abandoned then is read again.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: ScoringPipeline,
+        fail: Callable[[BaseException], None],
+        drain_seconds: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._pipeline = pipeline
+        self._drain_seconds = drain_seconds
+        self._positions = Positions()
+        self._committed: dict[TopicPartition, int] = {}
+        self._batches = BatchChain(pipeline, acknowledge=self._positions.acknowledge, fail=fail)
+        self._consumer: AIOKafkaConsumer
+        #: The partitions that this lane reads; None before it has joined its group.
+        self.assigned: frozenset[tuple[str, int]] | None = None
+
+    async def run(self) -> None:
+        """Raises KafkaError where Kafka refuses for good."""
+        self._consumer = await until_available(self._started_consumer, "Kafka")
+        try:
+            while True:
+                if await self._batches.fewer_than(BATCHES_IN_FLIGHT, POLL_SECONDS):
+                    await until_available(self._pull, "reading history")
+                await self._commit()
+        finally:
+            await self._batches.drain(self._drain_seconds())
+            with suppress(KafkaError, TimeoutError):
+                await self._commit()
+                await asyncio.wait_for(self._consumer.stop(), CLOSE_SECONDS)
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Finish or abandon what was read."""
+        await self._batches.drain(self._drain_seconds())
+        await self._commit()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Reading begins anew at the committed offsets."""
+        self.assigned = frozenset((partition.topic, partition.partition) for partition in assigned)
+        self._positions.reset()
+        self._committed.clear()
+        self._pipeline.partitions_assigned()
+
+    async def _started_consumer(self) -> AIOKafkaConsumer:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.require_kafka_bootstrap(),
+            group_id=self._settings.backfill_consumer_group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_interval_ms=LONGEST_PAUSE_MS,
+        )
+        consumer.subscribe([self._settings.topic("documents-backfill")], listener=self)
+        try:
+            await consumer.start()
+        except BaseException:
+            await consumer.stop()
+            raise
+        return consumer
+
+    async def _pull(self) -> None:
+        """Start a batch of what there is; come back without one after a while."""
+        fetched: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
+            timeout_ms=int(POLL_SECONDS * 1000), max_records=BATCH_DOCUMENTS
+        )
+        messages = [
+            Message(record.topic, record.partition, record.offset, record.key, record.value)
+            for records in fetched.values()
+            for record in records
+        ]
+        if messages:
+            self._batches.start(messages)
+
+    async def _commit(self) -> None:
+        """Commit what was acknowledged since the last time. Where that fails, it is read again, and known then."""
+        due = {
+            partition: offset
+            for partition in self._consumer.assignment()
+            if (offset := self._positions.committable(partition.topic, partition.partition)) is not None
+            and offset != self._committed.get(partition)
+        }
+        if not due:
+            return
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await self._consumer.commit(due)
+        except (KafkaError, TimeoutError) as error:
+            if isinstance(error, KafkaError) and not error.retriable and not isinstance(error, CommitFailedError):
+                raise
+            _log.info("not committed", error=str(error) or type(error).__name__)
+        else:
+            self._committed |= due

@@ -1,0 +1,94 @@
+"""History gets the models only while live documents do not ask them."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stream_worker.inference.precedence import LeadingBackend, YieldingBackend
+
+IDS = np.zeros((1, 1), dtype=np.int64)
+
+
+class SteeredBackend:
+    """Notes what is begun; a pass ends when told to."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.ends: dict[str, asyncio.Event] = {}
+        self.error: Exception | None = None
+
+    async def infer(
+        self, model: str, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]
+    ) -> Mapping[str, NDArray[Any]]:
+        self.begun.append(model)
+        await self.ends.setdefault(model, asyncio.Event()).wait()
+        if self.error is not None:
+            raise self.error
+        return {}
+
+    async def check(self) -> None:
+        pass
+
+
+class Models:
+    """One backend with both ways in."""
+
+    def __init__(self, at_once: int = 2) -> None:
+        self.backend = SteeredBackend()
+        self.live = LeadingBackend(self.backend)
+        self.history = YieldingBackend(self.backend, self.live, at_once)
+
+    async def ask(self, side: LeadingBackend | YieldingBackend, model: str) -> "asyncio.Task[Any]":
+        task = asyncio.create_task(side.infer(model, IDS, IDS))
+        await asyncio.sleep(0.001)
+        return task
+
+    async def end(self, *tasks: "asyncio.Task[Any]", model: str) -> None:
+        self.backend.ends[model].set()
+        await asyncio.wait(tasks)
+        await asyncio.sleep(0.001)
+
+
+async def test_a_pass_of_history_waits_until_no_live_pass_is_under_way() -> None:
+    models = Models()
+    first = await models.ask(models.live, "live")
+    second = await models.ask(models.live, "other live")
+    history = await models.ask(models.history, "history")
+    await models.end(first, model="live")
+    assert models.backend.begun == ["live", "other live"]
+    await models.end(second, model="other live")
+    assert models.backend.begun == ["live", "other live", "history"]
+    await models.end(history, model="history")
+    assert history.result() == {}
+
+
+async def test_a_live_pass_waits_for_nobody() -> None:
+    models = Models()
+    await models.ask(models.history, "history")
+    await models.ask(models.live, "live")
+    assert models.backend.begun == ["history", "live"]
+
+
+async def test_few_passes_of_history_are_under_way_at_once_of_each_model() -> None:
+    models = Models(at_once=2)
+    tasks = [await models.ask(models.history, model) for model in ("a", "a", "a", "b")]
+    assert models.backend.begun == ["a", "a", "b"]
+    await models.end(*tasks[:2], model="a")
+    assert models.backend.begun == ["a", "a", "b", "a"]
+
+
+async def test_a_live_pass_that_fails_or_is_cancelled_lets_history_go_on() -> None:
+    models = Models()
+    models.backend.error = ValueError("no")
+    failing = await models.ask(models.live, "failing")
+    cancelled = await models.ask(models.live, "cancelled")
+    await models.ask(models.history, "history")
+    cancelled.cancel()
+    await models.end(failing, model="failing")
+    assert models.backend.begun == ["failing", "cancelled", "history"]
+    with pytest.raises(ValueError, match="no"):
+        await failing
