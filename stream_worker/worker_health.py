@@ -1,7 +1,7 @@
 """What a scoring worker needs in order to work, asked for real, and how much work waits for it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -67,10 +67,7 @@ class WorkerHealth:
         """A worker that finds all partitions taken is ready to take over: it has joined, and has nothing to do."""
         if self._assigned() is None:
             raise Unavailable("joining the consumer group", "kafka")
-        backlogs = [backlog for found in (await self._backlogs()).values() for backlog in found]
-        if not backlogs:
-            return "other workers have all the partitions"
-        return f"{len(backlogs)} partitions, {sum(backlog.lag for backlog in backlogs)} messages wait"
+        return "; ".join(f"{lane}: {_said(backlogs)}" for lane, backlogs in (await self._backlogs()).items())
 
     async def _backlogs(self) -> dict[Lane, list[PartitionBacklog]]:
         """By lane, of the partitions that this worker has."""
@@ -83,3 +80,9 @@ class WorkerHealth:
             ]
             for lane, (topic, group) in self._groups.items()
         }
+
+
+def _said(backlogs: Sequence[PartitionBacklog]) -> str:
+    if not backlogs:
+        return "other workers have all the partitions"
+    return f"{len(backlogs)} partitions, {sum(backlog.lag for backlog in backlogs)} messages wait"

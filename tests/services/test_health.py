@@ -150,9 +150,10 @@ async def test_a_worker_that_finds_all_partitions_taken_is_ready_to_take_over(
         probes.append(Probe(session, port))
     await asyncio.gather(*(probe.until("readyz", 200) for probe in probes))
     async with asyncio.timeout(30):
-        while "other workers have all the partitions" not in [
-            (await probe.ready())["checks"]["kafka"]["detail"] for probe in probes
-        ]:
+        while not any(
+            detail.startswith("live: other workers have all the partitions")
+            for detail in [(await probe.ready())["checks"]["kafka"]["detail"] for probe in probes]
+        ):
             await asyncio.sleep(0.2)
 
 
