@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from stream_worker.domain.html import text_of_html
 from stream_worker.domain.refusals import Reason, refusal
 from stream_worker.domain.wire import text_schema, wire_schema
 from stream_worker.errors import InvalidDocument
@@ -20,6 +21,7 @@ from stream_worker.errors import InvalidDocument
 MAX_DEPTH = 64
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(days=1)
+_HTML = "html"
 
 #: What identifies a revision: the document's id and its content digest.
 Revision = tuple[str, bytes]
@@ -34,7 +36,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One revision of a news item or comment, as its source published it."""
+    """One revision of a news item or comment, as its source published it; a body in HTML is reduced to its text.
+
+    Id and digest come from the fields as they came: another version of the reduction makes no other revision of it.
+    """
 
     document_id: str
     content_digest: bytes
@@ -113,9 +118,14 @@ def _document(fields: Mapping[str, Any], received_at: datetime) -> Document:
     updated_at = _time(fields, "updated_at", received_at)
     title, body = _texts(fields)
     source_id, url, author, language = (_text(fields, name) for name in ("id", "url", "author", "lang"))
+    content = [kind, title, body, author, language, published_at, updated_at]
+    if _is_html(fields):
+        content.append(_HTML)
+    document_id, content_digest = identity(source, source_id, url, title, body, published_at), _digest(*content)
+    title, body = _readable(fields, title, body)
     return Document(
-        document_id=identity(source, source_id, url, title, body, published_at),
-        content_digest=_digest(kind, title, body, author, language, published_at, updated_at),
+        document_id=document_id,
+        content_digest=content_digest,
         source=source,
         source_id=source_id,
         kind=kind,
@@ -149,11 +159,24 @@ def _retraction(fields: Mapping[str, Any], received_at: datetime) -> Retraction:
 
 def title_and_body(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """The texts of fields that need not be a document's otherwise; `text` is the body, or the title where there is a
-    body besides. Raises InvalidDocument."""
+    body besides; a body in HTML is reduced to its text. Raises InvalidDocument."""
     schema = text_schema()
     if not schema.is_valid(fields):
         raise refusal(list(schema.problems(fields)))
-    return _texts(fields)
+    return _readable(fields, *_texts(fields))
+
+
+def _readable(fields: Mapping[str, Any], title: str | None, body: str | None) -> tuple[str | None, str | None]:
+    if body is not None and _is_html(fields):
+        text = text_of_html(body)
+        body = text if text.strip() else None
+    if title is None and body is None:
+        raise InvalidDocument(Reason.NO_TEXT, "the HTML of the body holds no text, and there is no title", "body")
+    return title, body
+
+
+def _is_html(fields: Mapping[str, Any]) -> bool:
+    return fields.get("body_type") == _HTML
 
 
 def _texts(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:

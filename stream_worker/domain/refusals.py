@@ -19,6 +19,7 @@ class Reason(StrEnum):
     NOT_AN_OBJECT = "not_an_object"
     UNKNOWN_SCHEMA = "unknown_schema"
     UNKNOWN_OPERATION = "unknown_operation"
+    UNKNOWN_BODY_TYPE = "unknown_body_type"
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     BAD_CHARACTER = "bad_character"
@@ -46,6 +47,8 @@ def refusal(problems: Sequence[Problem]) -> InvalidDocument:
             return InvalidDocument(Reason.WRONG_TYPE, f"{field} is {shown}, not a string", field)
         case "enum" if field == "op":
             return InvalidDocument(Reason.UNKNOWN_OPERATION, f"op is {shown}, not publish or retract", field)
+        case "enum" if field == "body_type":
+            return InvalidDocument(Reason.UNKNOWN_BODY_TYPE, f"body_type is {shown}, not text or html", field)
         case "enum":
             return InvalidDocument(Reason.UNKNOWN_KIND, f"{field} is {shown}, not news or comment", field)
         case "maxLength":

@@ -69,6 +69,21 @@ async def test_the_longest_text_delays_nobody_for_long_and_says_that_it_was_not_
     assert report.holds, report
 
 
+async def test_mentions_of_a_body_in_html_stand_in_the_text_that_is_kept(deployment: Deployment) -> None:
+    body = "<p>Results</p><ul><li><b>Nokia</b> plunges<li>Goldman&nbsp;Sachs &amp; Co wins</ul><script>Apple</script>"
+    await deployment.send([document("Update", 1, body=body, body_type="html")])
+    await deployment.start("worker")
+    await deployment.until("SELECT count(*) FROM receipts", 1)
+    assert await deployment.value("SELECT body FROM documents") == (
+        "Results\n\nNokia plunges\nGoldman\xa0Sachs & Co wins"
+    )
+    polarity = dict(await deployment.rows("SELECT instrument_id, positive - negative FROM scores"))
+    assert polarity["nokia"] < -0.5
+    assert polarity["goldman-sachs"] > 0.5
+    report = await verify(deployment.settings)
+    assert report.holds, report
+
+
 async def test_offline_scoring_says_the_same(deployment: Deployment, settings: Settings) -> None:
     message = document(TITLE, 1, body=BODY)
     await deployment.send([message])

@@ -128,3 +128,26 @@ def test_title_and_body_are_one_text() -> None:
 def test_a_message_without_value_has_the_digest_of_nothing() -> None:
     assert message_digest(None) == message_digest(b"")
     assert len(message_digest(b"x")) == 16
+
+
+def test_a_body_in_html_is_reduced_to_its_text() -> None:
+    document = _decode(body="<p>Profit rose 5&nbsp;% at <b>A&amp;B</b>.<p>More &lt;later&gt;", body_type="html")
+    assert document.body == "Profit rose 5\xa0% at A&B.\n\nMore <later>"
+    assert document.raw_text[document.body_start or 0 :] == document.body
+    only = _decode(title=None, text="<i>x</i>", body_type="html")
+    assert (only.title, only.body) == (None, "x")
+    assert _decode(title="<i>x</i>", body="y", body_type="html").title == "<i>x</i>"
+
+
+def test_id_and_digest_of_html_come_from_the_fields_as_they_came() -> None:
+    one, other = (_decode(body=body, body_type="html") for body in ("<p>a</p>", "<div>a</div>"))
+    assert one.body == other.body
+    assert one.content_digest != other.content_digest
+    assert one.document_id != other.document_id
+    as_text = _decode(body="<p>a</p>")
+    assert one.document_id == as_text.document_id
+    assert one.content_digest != as_text.content_digest
+
+
+def test_html_without_text_leaves_the_title() -> None:
+    assert _decode(body="<img src='x'>&nbsp;", body_type="html").body is None

@@ -89,6 +89,8 @@ def test_another_major_version_is_a_dead_letter_whatever_else_it_holds(version: 
         ({"op": "retract", "updated_at": " "}, Reason.MISSING_FIELD, "updated_at"),
         ({"op": "retract", "updated_at": "soon"}, Reason.BAD_TIME, "updated_at"),
         ({"op": "retract", "updated_at": "2026-11-24T11:00:00Z", "title": None}, Reason.NO_TEXT, "title"),
+        ({"body_type": "markdown"}, Reason.UNKNOWN_BODY_TYPE, "body_type"),
+        ({"title": " ", "body": "<p>&nbsp;</p><img src='x'>", "body_type": "html"}, Reason.NO_TEXT, "body"),
         ({"kind": 7}, Reason.WRONG_TYPE, "kind"),
         ({"source": None}, Reason.MISSING_FIELD, "source"),
         ({"title": "a" * 2001}, Reason.TOO_LONG, "title"),
