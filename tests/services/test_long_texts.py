@@ -70,12 +70,14 @@ async def test_the_longest_text_delays_nobody_for_long_and_says_that_it_was_not_
 
 
 async def test_mentions_of_a_body_in_html_stand_in_the_text_that_is_kept(deployment: Deployment) -> None:
-    body = "<p>Results</p><ul><li><b>Nokia</b> plunges<li>Goldman&nbsp;Sachs &amp; Co wins</ul><script>Apple</script>"
+    body = (
+        "<p>Results</p><ul><li><b>Nokia</b> plunges<li>Goldman&nbsp;Sachs wins &amp; gains</ul><script>Apple</script>"
+    )
     await deployment.send([document("Update", 1, body=body, body_type="html")])
     await deployment.start("worker")
     await deployment.until("SELECT count(*) FROM receipts", 1)
     assert await deployment.value("SELECT body FROM documents") == (
-        "Results\n\nNokia plunges\nGoldman\xa0Sachs & Co wins"
+        "Results\n\nNokia plunges\nGoldman\xa0Sachs wins & gains"
     )
     polarity = dict(await deployment.rows("SELECT instrument_id, positive - negative FROM scores"))
     assert polarity["nokia"] < -0.5
