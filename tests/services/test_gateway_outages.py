@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from stream_worker.local.kafka import Kafka
 from tests.services.gateway_process import document, published, running_gateway, with_topics
@@ -102,6 +104,23 @@ async def test_without_its_topic_the_gateway_says_what_to_do_and_ends(kafka: Kaf
     assert "run `finsentry topics apply` first" in (tmp_path / "log").read_text()
 
 
+async def test_a_limit_that_somebody_lowers_is_noticed_when_the_broker_first_refuses(
+    kafka: Kafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    settings = await with_topics(kafka.address, topic_prefix)
+    long = document(id="long", extra="x" * 300_000)
+    async with running_gateway(settings, tmp_path / "log") as gateway:
+        await gateway.until_ready()
+        assert (await gateway.post(long)).status == 202
+        await _lower_limit(kafka, settings.topic("documents"), 100_000)
+        async with asyncio.timeout(30):
+            while (reply := await gateway.post(long)).status != 422:
+                assert reply.status == 503
+                await asyncio.sleep(0.1)
+        assert reply.body["rejected"][0]["reason"] == "too_long"
+        assert (await gateway.post(document(id="short"))).status == 202
+
+
 async def test_sigterm_lets_requests_in_flight_finish(kafka: Kafka, topic_prefix: str, tmp_path: Path) -> None:
     settings = await with_topics(kafka.address, topic_prefix)
     body = json.dumps(document(id="last")).encode()
@@ -139,6 +158,16 @@ async def test_what_was_accepted_before_a_kill_is_on_the_topic(kafka: Kafka, top
         await senders
     assert len(told) >= 200
     assert told <= {key for key, _ in (await published(settings)).values()}
+
+
+async def _lower_limit(kafka: Kafka, topic: str, max_message_bytes: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.address)
+    await admin.start()
+    try:
+        configs = {"max.message.bytes": str(max_message_bytes)}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs)])
+    finally:
+        await admin.close()
 
 
 async def _listens(port: int) -> bool:
