@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, TopicAlreadyExistsError, for_code
 
+from stream_worker.domain.lanes import Lane
 from stream_worker.errors import ConfigurationError, Unavailable
 from stream_worker.settings import Settings
 
@@ -59,6 +60,11 @@ def planned_topics(settings: Settings) -> tuple[TopicPlan, ...]:
         TopicPlan(settings.topic("scores"), partitions, week),
         TopicPlan(settings.topic("dead-letters"), 1, {**common, "retention.ms": str(30 * _DAY_MS)}),
     )
+
+
+def documents_topic(settings: Settings, lane: Lane) -> str:
+    """Where the documents of a lane are published."""
+    return settings.topic("documents" if lane is Lane.LIVE else "documents-backfill")
 
 
 async def apply_topics(settings: Settings) -> list[TopicState]:

@@ -15,7 +15,8 @@ from typing import Any
 import aiohttp
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from stream_worker.ingest.topics import apply_topics
+from stream_worker.domain.lanes import Lane
+from stream_worker.ingest.topics import apply_topics, documents_topic
 from stream_worker.local.ports import free_port
 from stream_worker.settings import Settings
 
@@ -47,11 +48,12 @@ class Gateway:
     log: Path
     connections: list[asyncio.StreamWriter] = field(default_factory=list)
 
-    async def post(self, body: Any, **headers: str) -> Reply:
+    async def post(self, body: Any, lane: str | None = None, **headers: str) -> Reply:
         """POST /v1/documents; what is not bytes is sent as JSON. Names of headers with _ for -."""
         data = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
         sent = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
-        async with self.session.post("/v1/documents", data=data, headers=sent) as response:
+        path = "/v1/documents" if lane is None else f"/v1/documents?lane={lane}"
+        async with self.session.post(path, data=data, headers=sent) as response:
             return Reply(response.status, response.headers, await response.json(content_type=None))
 
     async def get(self, path: str) -> tuple[int, str]:
@@ -86,9 +88,9 @@ class Gateway:
             self.process.send_signal(number)
         return await self.process.wait()
 
-    async def published(self) -> dict[tuple[int, int], tuple[bytes, bytes]]:
-        """Key and value of every message on the documents topic, by partition and offset."""
-        return await published(self.settings)
+    async def published(self, lane: Lane = Lane.LIVE) -> dict[tuple[int, int], tuple[bytes, bytes]]:
+        """Key and value of every message on the lane's topic, by partition and offset."""
+        return await published(self.settings, lane)
 
     async def _ready(self) -> bool:
         try:
@@ -97,12 +99,12 @@ class Gateway:
             return False
 
 
-async def published(settings: Settings) -> dict[tuple[int, int], tuple[bytes, bytes]]:
-    """Key and value of every message on the documents topic, by partition and offset."""
+async def published(settings: Settings, lane: Lane = Lane.LIVE) -> dict[tuple[int, int], tuple[bytes, bytes]]:
+    """Key and value of every message on the lane's topic, by partition and offset."""
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.require_kafka_bootstrap(), auto_offset_reset="earliest")
     await consumer.start()
     try:
-        partitions = [TopicPartition(settings.topic("documents"), number) for number in range(PARTITIONS)]
+        partitions = [TopicPartition(documents_topic(settings, lane), number) for number in range(PARTITIONS)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         found: dict[tuple[int, int], tuple[bytes, bytes]] = {}

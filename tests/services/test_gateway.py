@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from bench.http_load import load, requests_of
 from stream_worker.domain.documents import decode
+from stream_worker.domain.lanes import Lane
 from stream_worker.ingest.gateway.documentation import EXAMPLES, Outcome, ProblemDetails
 from stream_worker.ingest.gateway.items import MediaType
 from stream_worker.local.kafka import Kafka
@@ -68,6 +69,22 @@ async def test_lines_are_published_as_they_are_and_counted_as_they_stand(gateway
     assert [one["index"] for one in reply.body["accepted"]] == [0, 4]
     assert [(one["index"], one["reason"]) for one in reply.body["rejected"]] == [(3, "not_json")]
     assert [value for _, value in await _messages(gateway, reply.body["accepted"])] == lines
+
+
+async def test_history_goes_into_a_lane_of_its_own(gateway: Gateway) -> None:
+    history = document(id="old", published_at="2008-09-15T10:00:00Z")
+    live = await gateway.post(document(id="new"), lane="live")
+    backfill = await gateway.post(history, lane="backfill")
+    assert (live.status, backfill.status) == (202, 202)
+    assert live.body["accepted"][0]["topic"] == gateway.settings.topic("documents")
+    (accepted,) = backfill.body["accepted"]
+    assert accepted["topic"] == gateway.settings.topic("documents-backfill")
+    found = await gateway.published(Lane.BACKFILL)
+    assert json.loads(found[accepted["partition"], accepted["offset"]][1]) == history
+    assert (await gateway.post(document(), lane="fast")).status == 400
+    key = uuid.uuid4().hex
+    assert (await gateway.post(history, lane="backfill", idempotency_key=key)).status == 202
+    assert (await gateway.post(history, lane="live", idempotency_key=key)).status == 422
 
 
 _DEEP = b'{"a":' * 100 + b"1" + b"}" * 100

@@ -14,16 +14,18 @@ from stream_worker.settings import Settings
 from tests.services.gateway_process import Gateway, document, running_gateway, with_topics
 
 SECRET, KEY = new_key("wire", [Scope.WRITE])
-OTHER_SECRET, OTHER_KEY = new_key("forum", [Scope.WRITE])
+OTHER_SECRET, OTHER_KEY = new_key("forum", [Scope.WRITE, Scope.BACKFILL])
+HISTORY_SECRET, HISTORY_KEY = new_key("history", [Scope.BACKFILL])
 WIRE = f"Bearer {SECRET}"
 FORUM = f"Bearer {OTHER_SECRET}"
+HISTORY = f"Bearer {HISTORY_SECRET}"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     """One that listens on every address of the machine, as it may with keys."""
     folder = tmp_path_factory.mktemp("gateway")
-    (folder / "keys").write_text(f"# our sources\n{KEY.line}\n\n{OTHER_KEY.line}  # since May\n")
+    (folder / "keys").write_text(f"# our sources\n{KEY.line}\n\n{OTHER_KEY.line}  # since May\n{HISTORY_KEY.line}\n")
     settings = await with_topics(
         kafka.address, f"t{uuid.uuid4().hex[:8]}.", gateway_keys=folder / "keys", listen_address="0.0.0.0"
     )
@@ -46,6 +48,15 @@ async def test_without_a_known_key_nothing_is_taken(gateway: Gateway, authorizat
 async def test_a_known_key_opens_under_any_host_name(gateway: Gateway) -> None:
     assert (await gateway.post(document(), authorization=WIRE, host="gateway.example")).status == 202
     assert (await gateway.post(document(), authorization=f"bearer  {SECRET} ")).status == 202
+
+
+async def test_each_lane_asks_for_its_own_scope(gateway: Gateway) -> None:
+    refused = await gateway.post(document(), lane="backfill", authorization=WIRE)
+    assert refused.status == 403
+    assert 'scope="documents:backfill"' in refused.headers["WWW-Authenticate"]
+    assert (await gateway.post(document(), lane="backfill", authorization=FORUM)).status == 202
+    assert (await gateway.post(document(), authorization=HISTORY)).status == 403
+    assert (await gateway.post(document(), lane="backfill", authorization=HISTORY)).status == 202
 
 
 async def test_callers_do_not_get_each_others_answers(gateway: Gateway) -> None:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, Field
 
+from stream_worker.domain.lanes import Lane
 from stream_worker.domain.refusals import Reason
 from stream_worker.domain.wire import wire_schema
 from stream_worker.ingest.gateway.items import MediaType
@@ -27,6 +28,8 @@ else its text and time), and the same content of it counts once.
 _POST_DESCRIPTION = """\
 One document or a list of them as JSON, or a document a line as NDJSON; gzip with `Content-Encoding: gzip`. A bad
 document does not hinder the good ones beside it: 202 where all were accepted, 207 where some were, 422 where none was.
+
+`lane=backfill` is for history: it waits until live documents leave room, and is treated alike otherwise.
 
 With an `Idempotency-Key` (1 to 255 printable characters, its own for each body) a repeated request gets the first
 one's answer and is not published again. The gateway remembers answers for a day, at most some thousands, and forgets
@@ -130,9 +133,9 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     202: _outcome("All documents were accepted and stand in Kafka.", [_ACCEPTED], []),
     207: _outcome("Some documents were accepted and stand in Kafka; the others are bad.", [_ACCEPTED], [_REJECTED]),
     422: _outcome("All documents are bad; or a Problem: the Idempotency-Key had another body.", [], [_REJECTED]),
-    400: _problem("The body is not gzip, or the Idempotency-Key is none."),
+    400: _problem("The body is not gzip, the Idempotency-Key is none, or there is no such lane."),
     401: _problem("No API key, or an unknown one.", "WWW-Authenticate"),
-    403: _problem("The key lacks the scope documents:write.", "WWW-Authenticate"),
+    403: _problem("The key lacks the scope that the lane needs.", "WWW-Authenticate"),
     408: _problem("The body did not arrive in time."),
     409: _problem("The first request with this Idempotency-Key is under way.", "Retry-After"),
     413: _problem("The body is too large or has too many documents."),
@@ -153,11 +156,18 @@ POST_DOCUMENTS: dict[str, Any] = {
     "openapi_extra": {
         "parameters": [
             {
+                "name": "lane",
+                "in": "query",
+                "schema": {"type": "string", "enum": list(Lane), "default": Lane.LIVE},
+                "description": "For history: backfill. A key needs the scope documents:write for live documents, and "
+                "documents:backfill for history.",
+            },
+            {
                 "name": "Idempotency-Key",
                 "in": "header",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255},
                 "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
-            }
+            },
         ],
         "requestBody": {
             "required": True,

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from stream_worker.domain.lanes import Lane
 from stream_worker.errors import Unavailable
 from stream_worker.ingest.gateway.access import Access
 from stream_worker.ingest.gateway.answers import Answer, Answers
@@ -24,6 +25,8 @@ from stream_worker.metrics import GATEWAY_DOCUMENTS, GATEWAY_REQUEST_SECONDS, GA
 
 #: Kafka's absence is a matter of seconds or more; a document sent again is at worst a duplicate.
 _RETRY_SECONDS = 5
+
+_SCOPES = {Lane.LIVE: Scope.WRITE, Lane.BACKFILL: Scope.BACKFILL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,8 @@ class Intake:
 
     async def _post(self, request: Request) -> Response:
         headers = request.headers
-        caller = self._access.caller(headers, Scope.WRITE)
+        lane = _lane(request)
+        caller = self._access.caller(headers, _SCOPES[lane])
         media_type = _media_type(headers)
         self._outlet.require_kafka()
         with Share(self._in_flight) as share:
@@ -87,42 +91,52 @@ class Intake:
                 return Response(status_code=400)
             key = headers.get("idempotency-key")
             if key is None:
-                return _response(await self._take(body, media_type, share))
+                return _response(await self._take(body, media_type, lane, share))
             name = (caller, key)
-            remembered = self._answers.begin(name, _fingerprint(body, media_type))
+            remembered = self._answers.begin(name, _fingerprint(body, media_type, lane))
             if remembered is not None:
                 return _response(remembered, replayed=True)
             answer = None
             try:
-                answer = await self._take(body, media_type, share)
+                answer = await self._take(body, media_type, lane, share)
             finally:
                 self._answers.finish(name, answer)
             return _response(answer)
 
-    async def _take(self, body: bytes, media_type: MediaType, share: Share) -> Answer:
+    async def _take(self, body: bytes, media_type: MediaType, lane: Lane, share: Share) -> Answer:
         items = items_of(body, media_type, self._limits.documents)
         share.take_documents(len(items))
         good, bad = await check(items, self._now(), self._outlet.max_message_bytes)
-        places = await self._outlet.publish([(one.document_id.encode(), one.message) for one in good])
+        places = await self._outlet.publish(lane, [(one.document_id.encode(), one.message) for one in good])
         GATEWAY_DOCUMENTS.labels("accepted").inc(len(good))
         for reason, count in Counter(one.reason for one in bad).items():
             GATEWAY_DOCUMENTS.labels(reason).inc(count)
-        return self._answer(good, places, bad)
+        return _answer(self._outlet.topic(lane), good, places, bad)
 
-    def _answer(self, good: list[Good], places: list[Place], bad: list[Bad]) -> Answer:
-        """202 where all documents were accepted, 207 where some were, 422 where none was."""
-        accepted = [
-            {
-                "index": one.index,
-                "document_id": one.document_id,
-                "topic": self._outlet.topic,
-                "partition": place.partition,
-                "offset": place.offset,
-            }
-            for one, place in zip(good, places, strict=True)
-        ]
-        status = 202 if not bad else 207 if good else 422
-        return Answer(status, orjson.dumps({"accepted": accepted, "rejected": bad}))
+
+def _answer(topic: str, good: list[Good], places: list[Place], bad: list[Bad]) -> Answer:
+    """202 where all documents were accepted, 207 where some were, 422 where none was."""
+    accepted = [
+        {
+            "index": one.index,
+            "document_id": one.document_id,
+            "topic": topic,
+            "partition": place.partition,
+            "offset": place.offset,
+        }
+        for one, place in zip(good, places, strict=True)
+    ]
+    status = 202 if not bad else 207 if good else 422
+    return Answer(status, orjson.dumps({"accepted": accepted, "rejected": bad}))
+
+
+def _lane(request: Request) -> Lane:
+    """Raises HTTPException 400."""
+    name = request.query_params.get("lane", Lane.LIVE)
+    try:
+        return Lane(name)
+    except ValueError:
+        raise HTTPException(400, f"lane must be {' or '.join(Lane)}.") from None
 
 
 def _media_type(headers: Mapping[str, str]) -> MediaType:
@@ -138,8 +152,8 @@ def _media_type(headers: Mapping[str, str]) -> MediaType:
     return media_type
 
 
-def _fingerprint(body: bytes, media_type: MediaType) -> bytes:
-    return blake2b(body, digest_size=16, person=media_type.encode()[:16]).digest()
+def _fingerprint(body: bytes, media_type: MediaType, lane: Lane) -> bytes:
+    return blake2b(body, digest_size=16, salt=lane.encode(), person=media_type.encode()[:16]).digest()
 
 
 def _response(answer: Answer, *, replayed: bool = False) -> Response:

@@ -27,6 +27,7 @@ class Scope(StrEnum):
     """What a key allows."""
 
     WRITE = "documents:write"
+    BACKFILL = "documents:backfill"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
+from stream_worker.domain.lanes import Lane
 from stream_worker.errors import Unavailable
 from stream_worker.ingest.publisher import started
-from stream_worker.ingest.topics import max_message_bytes
+from stream_worker.ingest.topics import documents_topic, max_message_bytes
 from stream_worker.progress import Progress
 from stream_worker.retry import until_available
 from stream_worker.settings import Settings
@@ -46,7 +47,7 @@ class Place:
 
 
 class Outlet:
-    """Publishes to the documents topic through one producer, for one event loop. `run` keeps it connected.
+    """Publishes to the topics of both lanes through one producer, for one event loop. `run` keeps it connected.
 
     Not idempotent in Kafka's sense, on purpose: an idempotent producer never gives up a batch, so that memory would
     fill while Kafka is away. A message may come to stand in the topic twice; the worker counts it once.
@@ -55,7 +56,7 @@ class Outlet:
     def __init__(self, settings: Settings, progress: Progress) -> None:
         self._settings = settings
         self._progress = progress
-        self._topic = settings.topic("documents")
+        self._topics = {lane: documents_topic(settings, lane) for lane in Lane}
         self._deadline_seconds = settings.gateway_publish_seconds
         self._producer: AIOKafkaProducer | None = None
         self._answers = False
@@ -66,14 +67,13 @@ class Outlet:
         self._turn = asyncio.Lock()
         self._max_message_bytes = 0
 
-    @property
-    def topic(self) -> str:
-        """Where documents are published."""
-        return self._topic
+    def topic(self, lane: Lane) -> str:
+        """Where the documents of a lane are published."""
+        return self._topics[lane]
 
     @property
     def max_message_bytes(self) -> int:
-        """The longest document that the topic takes; known as soon as Kafka has answered once."""
+        """The longest document that both topics take; known as soon as Kafka has answered once."""
         return self._max_message_bytes
 
     async def check(self) -> str:
@@ -81,15 +81,15 @@ class Outlet:
         self.require_kafka()
         if self._failed_at > max(self._acknowledged_at, time.monotonic() - _DOUBT_SECONDS):
             raise Unavailable("Kafka answers, but did not take what it was last given.", "kafka")
-        return f"a leader of {self._topic} answers"
+        return f"Kafka answers, and {self._topics[Lane.LIVE]} has a leader"
 
     def require_kafka(self) -> None:
         """Raises Unavailable while Kafka is known to be away."""
         if not self._answers:
             raise Unavailable("Kafka does not answer.", "kafka")
 
-    async def publish(self, messages: Sequence[tuple[bytes, bytes]]) -> list[Place]:
-        """Publish (key, value) pairs; where each stands, when all are acknowledged by all in-sync replicas.
+    async def publish(self, lane: Lane, messages: Sequence[tuple[bytes, bytes]]) -> list[Place]:
+        """Publish (key, value) pairs in a lane; where each stands, when all are acknowledged by all in-sync replicas.
 
         Raises Unavailable at once while Kafka is known to be away, and after the deadline: then any of the messages
         may or may not come to stand in the topic.
@@ -102,7 +102,7 @@ class Outlet:
             async with asyncio.timeout(self._deadline_seconds):
                 async with self._turn:
                     for key, value in messages:
-                        sent.append(await producer.send(self._topic, value, key))
+                        sent.append(await producer.send(self._topics[lane], value, key))
                 records = [await future for future in sent]
         except TimeoutError:
             self._failed(sent)
@@ -117,16 +117,14 @@ class Outlet:
         return [Place(record.partition, record.offset) for record in records]
 
     async def run(self) -> None:
-        """Keep connected to Kafka, for ever. Raises ConfigurationError where the topic does not exist."""
+        """Keep connected to Kafka, for ever. Raises ConfigurationError where a topic does not exist."""
         while True:
             async with self._connected() as producer:
                 await self._watch(producer)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AIOKafkaProducer]:
-        limit = await until_available(
-            partial(max_message_bytes, self._settings, self._topic), "looking for the topic", self._progress
-        )
+        limit = await until_available(self._message_limit, "looking for the topics", self._progress)
         producer = await until_available(partial(self._start_producer, limit), "Kafka", self._progress)
         self._max_message_bytes = limit - _ENVELOPE_BYTES
         self._broken.clear()
@@ -137,6 +135,9 @@ class Outlet:
             self._producer = None
             self._note(answers=False)
             await _close(producer)
+
+    async def _message_limit(self) -> int:
+        return min([await max_message_bytes(self._settings, topic) for topic in self._topics.values()])
 
     async def _start_producer(self, max_message_bytes: int) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -164,15 +165,16 @@ class Outlet:
                 await asyncio.wait_for(self._broken.wait(), _LOOK_SECONDS)
 
     async def _has_leader(self, producer: AIOKafkaProducer) -> bool:
-        """Whether there is fresh metadata, with a leader for some partition of the topic."""
+        """Whether there is fresh metadata, with a leader for some partition of the live lane."""
+        topic = self._topics[Lane.LIVE]
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                partitions = await producer.partitions_for(self._topic)
+                partitions = await producer.partitions_for(topic)
                 updated = await producer.client.force_metadata_update()
         except (TimeoutError, KafkaError):
             return False
         cluster = producer.client.cluster
-        leaders = [cluster.leader_for_partition(TopicPartition(self._topic, number)) for number in partitions]
+        leaders = [cluster.leader_for_partition(TopicPartition(topic, number)) for number in partitions]
         return updated and any(leader not in (None, -1) for leader in leaders)
 
     def _note(self, *, answers: bool) -> None:
