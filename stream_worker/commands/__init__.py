@@ -36,7 +36,7 @@ class LazyCommand(click.Command):
 COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("up", "stack", "Start PostgreSQL, Redis, Kafka, Triton and finsentry itself."),
     LazyCommand("down", "stack", "Stop what `finsentry up` started."),
-    LazyCommand("status", "stack", "Say which servers answer and which processes run."),
+    LazyCommand("status", "status", "Show how everything is, and what is wrong."),
     LazyCommand("check-config", "check_config", "Print every setting and where it comes from."),
     LazyCommand("migrate", "service", "Bring the database to the schema of this version."),
     LazyCommand("topics", "topics", "Make or list the Kafka topics."),

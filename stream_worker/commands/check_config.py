@@ -3,15 +3,13 @@
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import click
 import orjson
 from pydantic import SecretStr
 
+from stream_worker.masking import masked
 from stream_worker.settings import Settings, load_settings, unknown_variables
-
-_MASK = "***"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +56,8 @@ def _settings() -> list[_Setting]:
 
 def _shown(value: object) -> str | int | float | None:
     if isinstance(value, SecretStr):
-        return _masked(value.get_secret_value())
+        return masked(value.get_secret_value())
     if isinstance(value, Enum | Path):
         return str(value)
     assert value is None or isinstance(value, str | int | float)
-    return _masked(value) if isinstance(value, str) and "://" in value else value
-
-
-def _masked(url: str) -> str:
-    """The URL without its passwords; nothing at all of what is no URL."""
-    parts = urlsplit(url)
-    if not parts.scheme or not parts.netloc:
-        return _MASK
-    user, at, place = parts.netloc.rpartition("@")
-    name, colon, _ = user.partition(":")
-    netloc = f"{name}{colon}{_MASK if colon else ''}{at}{place}"
-    query = [(key, _MASK if "password" in key.lower() else item) for key, item in parse_qsl(parts.query)]
-    return parts._replace(netloc=netloc, query=urlencode(query, safe="*/:")).geturl()
+    return masked(value) if isinstance(value, str) and "://" in value else value

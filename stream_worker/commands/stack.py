@@ -1,19 +1,17 @@
-"""`finsentry up`, `down` and `status`: the embedded stack."""
+"""`finsentry up` and `down`: the embedded stack."""
 
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 import orjson
 
 from stream_worker.errors import ConfigurationError
 from stream_worker.local.home import end_supervisor
-from stream_worker.local.report import StackReport, report
 from stream_worker.local.services import dashboard_url, service_url
 from stream_worker.local.stack import Plan, Stack
+from stream_worker.masking import masked
 from stream_worker.settings import Settings, load_settings
 
 _TITLES = {"database_url": "Postgres", "redis_url": "Redis", "kafka_bootstrap": "Kafka", "triton_url": "Triton"}
@@ -67,19 +65,6 @@ def down() -> None:
     click.echo("Stopped." if end_supervisor(settings.home) else f"Nothing was running in {settings.home}.")
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Everything, addresses with passwords included, as JSON.")
-def status(as_json: bool) -> None:
-    """Say which servers answer and which processes run. Exits 1 when something that should run does not."""
-    settings = load_settings(use_stack=False)
-    found = report(settings.home)
-    if as_json:
-        click.echo(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2))
-    else:
-        _print_report(settings.home, found)
-    sys.exit(0 if found.as_it_should else 1)
-
-
 def _say(sentence: str) -> None:
     click.echo(f"· {sentence}", err=True)
 
@@ -91,28 +76,4 @@ def _print_addresses(settings: Settings, plan: Plan, addresses: Mapping[str, str
     if plan.services and plan.dashboard:
         click.echo(f"  {'dashboard':<10} {dashboard_url(settings.dashboard_port)}")
     for name, address in addresses.items():
-        click.echo(f"  {_TITLES[name]:<10} {_masked(address)}")
-
-
-def _print_report(home: Path, found: StackReport) -> None:
-    if not found.up:
-        click.echo(f"Not up in {home}: start it with `finsentry up`.")
-    for name, server in found.servers.items():
-        answers = "answers" if server.answers else "DOES NOT ANSWER"
-        click.echo(f"{_TITLES[name]:<12} {answers:<16} {_masked(server.address)}")
-    for name, process in found.processes.items():
-        pid = f"pid {process.pid}" if process.pid else "no process"
-        condition = process.condition if process.as_it_should else f"{process.wrong.upper()}, see {process.log}"
-        uptime = f"up {_duration(process.uptime_seconds)}" if process.uptime_seconds is not None else ""
-        click.echo(f"{name:<12} {pid:<16} {uptime:<12} {process.restarts} restarts  {condition}")
-
-
-def _masked(address: str) -> str:
-    password = urlsplit(address).password if "://" in address else None
-    return address.replace(f":{password}@", ":***@") if password else address
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}"
+        click.echo(f"  {_TITLES[name]:<10} {masked(address) if '://' in address else address}")

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import grpc
-import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from stream_worker.inference.contract import ATTENTION_MASK, INPUT_IDS
+from stream_worker.inference.question import question
 
 #: Between the end of one look and the next.
 LOOK_SECONDS = 5.0
@@ -26,7 +25,6 @@ FAILING_SECONDS = 5.0
 #: So long it must have been silent, although it was asked.
 SILENT_SECONDS = 60.0
 
-_TOKENS = 8
 #: How Triton's Python backend says that it has lost the process behind a model.
 _LOST_PROCESS = "stub process"
 
@@ -44,7 +42,7 @@ class _Look:
 
 
 class ModelWatch:
-    """Looks at one model from time to time; a question costs a forward pass over eight tokens. Never blocks.
+    """Looks at one model from time to time; never blocks.
 
     Until its first answer the model may take `start_seconds`.
     """
@@ -91,7 +89,7 @@ class ModelWatch:
     def _begin(self) -> _Look:
         statistics = service_pb2.ModelStatisticsRequest(name=self._model)
         return _Look(
-            self._stub.ModelInfer.future(_question(self._model), timeout=ANSWER_SECONDS),
+            self._stub.ModelInfer.future(question(self._model), timeout=ANSWER_SECONDS),
             self._stub.ModelStatistics.future(statistics, timeout=_STATISTICS_SECONDS),
         )
 
@@ -110,11 +108,3 @@ class ModelWatch:
             return False
         # Any other refusal comes from a process that lives: starting it again would not change its mind.
         return error.code() not in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE)
-
-
-def _question(model: str) -> service_pb2.ModelInferRequest:
-    tokens = np.ones((1, _TOKENS), dtype=np.int64)
-    request = service_pb2.ModelInferRequest(model_name=model, raw_input_contents=[tokens.tobytes()] * 2)
-    for name in (INPUT_IDS, ATTENTION_MASK):
-        request.inputs.add(name=name, datatype="INT64", shape=tokens.shape)
-    return request

@@ -1,11 +1,8 @@
 """Whether a server answers. Each probe connects anew: a client that was refused waits out its back-off."""
 
-import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
 
-import asyncpg
 import grpc
 import redis
 from tritonclient.grpc import service_pb2, service_pb2_grpc
@@ -16,20 +13,6 @@ _TIMEOUT_SECONDS = 1.0
 _SILENT = logging.getLogger(f"{__name__}.librdkafka")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
-
-
-def postgres_answers(url: str) -> bool:
-    """Whether Postgres lets us in. Not to be called where an event loop runs."""
-
-    async def connect() -> None:
-        connection = await asyncpg.connect(url, timeout=_TIMEOUT_SECONDS)
-        await connection.close(timeout=_TIMEOUT_SECONDS)
-
-    try:
-        asyncio.run(connect())
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        return False
-    return True
 
 
 def redis_answers(url: str) -> bool:
@@ -62,12 +45,3 @@ def triton_answers(address: str) -> bool:
             return bool(stub.ServerReady(service_pb2.ServerReadyRequest(), timeout=_TIMEOUT_SECONDS).ready)
         except grpc.RpcError:
             return False
-
-
-#: By the names of the addresses in the settings.
-PROBES: Mapping[str, Callable[[str], bool]] = {
-    "database_url": postgres_answers,
-    "redis_url": redis_answers,
-    "kafka_bootstrap": kafka_answers,
-    "triton_url": triton_answers,
-}

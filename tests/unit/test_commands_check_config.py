@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stream_worker.cli import cli
-from stream_worker.commands.check_config import _masked
 from stream_worker.errors import ConfigurationError
+from stream_worker.masking import masked
 from stream_worker.settings import Settings
 
 
@@ -67,7 +67,7 @@ def test_no_password_is_shown(output: tuple[str, ...], monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("url", "masked"),
+    ("url", "shown"),
     [
         ("postgresql://u:p@h/d", "postgresql://u:***@h/d"),
         ("postgresql://u:p@ss@h/d", "postgresql://u:***@h/d"),
@@ -76,8 +76,8 @@ def test_no_password_is_shown(output: tuple[str, ...], monkeypatch: pytest.Monke
         ("p@ssw0rd", "***"),
     ],
 )
-def test_urls_are_shown_without_passwords(url: str, masked: str) -> None:
-    assert _masked(url) == masked
+def test_urls_are_shown_without_passwords(url: str, shown: str) -> None:
+    assert masked(url) == shown
 
 
 def test_a_variable_that_is_no_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

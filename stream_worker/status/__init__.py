@@ -1,0 +1,1 @@
+"""`finsentry status`: everything is asked at once (`questions`), judged (`judgement`) and shown (`screen`)."""
