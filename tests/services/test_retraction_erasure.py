@@ -139,7 +139,8 @@ async def _everything_in_redis(url: str) -> str:
 
 
 async def test_erasing_waits_for_a_writer_that_has_looked_for_erasures_before(engine: AsyncEngine) -> None:
-    row = ("d", b"1", False, "test", "1", "news", None, "Zanzibar", None, None, "en", NOW, None, NOW, "language")
+    words = ("Zanzibar", None, None, "en")
+    row = ("d", b"1", False, "test", "1", "news", None, *words, NOW, None, NOW, "language", None, "live")
     async with engine.connect() as writer:
         await batches.insert_revisions(writer, [row])
         assert await batches.erased_documents(writer, ["d"]) == set()
