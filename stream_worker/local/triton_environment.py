@@ -11,9 +11,9 @@ from stream_worker.errors import MissingProgramError
 from stream_worker.local.server import Progress
 
 # With numpy 2 the Python stub of this Triton sends empty outputs, without an error.
-_REQUIREMENTS = ("numpy<2", "onnxruntime~=1.32.0")
+REQUIREMENTS = ("numpy<2", "onnxruntime~=1.32.0")
 # The wheel for its programs alone; what its Python package depends on is never imported.
-_TRITON = "nvidia-pytriton==0.7.0"
+TRITON = "nvidia-pytriton==0.7.0"
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class TritonEnvironment:
 
         Raises MissingProgramError when it cannot be made.
         """
-        wanted = "\n".join((*_REQUIREMENTS, _TRITON))
+        wanted = "\n".join((*REQUIREMENTS, TRITON))
         if self._marker.exists() and self._marker.read_text() == wanted:
             return
         progress("installing Triton and its Python (75 MB, once)")
         shutil.rmtree(self.root, ignore_errors=True)
         self._run(sys.executable, "-m", "venv", str(self.root))
         pip = [str(self.programs / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        self._run(*pip, *_REQUIREMENTS)
-        self._run(*pip, "--no-deps", _TRITON)
+        self._run(*pip, *REQUIREMENTS)
+        self._run(*pip, "--no-deps", TRITON)
         # Last, so that an interrupted installation is made anew.
         self._marker.write_text(wanted)
 
