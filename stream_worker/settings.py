@@ -53,7 +53,7 @@ class Settings(BaseSettings):
 
     batch_documents: int = Field(256, ge=1, le=4096, description="a batch leaves when it holds so many documents")
     batch_wait_seconds: float = Field(0.02, gt=0, description="or when its first message has waited so long")
-    batch_bytes: int = Field(16_000_000, ge=1, description="or when its messages add up to so many bytes")
+    batch_bytes: int = Field(262_144, ge=1, description="or so many bytes, a few seconds' work for the models")
     batches_in_flight: int = Field(3, ge=1, le=16, description="batches on their way to Postgres at once")
     dead_letter_limit: int = Field(1000, ge=0, description="so many dead letters in a row stop a worker; 0: never")
     drain_seconds: float = Field(10.0, gt=0, description="how long a stop or rebalance waits for batches in flight")
