@@ -57,9 +57,9 @@ def migrate() -> None:
 def score(source: Any, batch: int) -> None:
     """Score JSON lines from SOURCE (standard input by default) to standard output, without any server.
 
-    In: {"id", "text" | "title"+"body", "body_type"?, "targets"?: [{text, start, end}]}. Out, in the same order: sentiment,
-    polarity, truncated (there was more than is read), mentions, targets and model; {"id", "unscored": reason} for a text that the models do not know; {"id", "error"} for
-    a bad line. Exits 1 if any line was bad.
+    In: {"id", "text" | "title"+"body", "body_type"?, "targets"?: [{text, start, end}]}. Out, in the same order:
+    sentiment, polarity, truncated (there was more than is read), mentions, targets and model; {"id", "unscored":
+    reason} for a text that the models do not know; {"id", "error"} for a bad line. Exits 1 if any line was bad.
     """
     settings = load_settings()
     from stream_worker.logs import configure_logging
