@@ -98,6 +98,25 @@ def test_an_entry_that_only_says_when_it_was_updated_was_published_then() -> Non
     assert (found.published_at, found.fields["id"]) == (datetime(2026, 1, 2, 5, tzinfo=UTC), "https://example.org/1")
 
 
+def test_a_title_in_html_is_reduced_to_its_text_and_a_plain_one_is_left_as_it_is() -> None:
+    titles = ["AT&amp;T <b>soars</b>\n again", "P/E < 10 and > 5", "R&D"]
+    found = reading(rss(*(item(number, title) for number, title in enumerate(titles)))).entries
+    assert [entry.fields["title"] for entry in reversed(found)] == ["AT&T soars again 0", "P/E < 10 and > 5 1", "R&D 2"]
+    entry = "<entry><id>1</id><title type='html'>A &amp;lt;b&amp;gt; c</title><updated>2026-01-02</updated></entry>"
+    assert reading(atom(entry)).entries[0].fields["title"] == "A <b> c"
+
+
+def test_a_body_in_html_comes_out_as_its_text_and_only_a_change_of_the_text_is_a_change() -> None:
+    def described(html: str) -> Entry:
+        return reading(rss(item(1, description=html))).entries[0]
+
+    plain, tracked, reworded = map(
+        described, ("<p>Up 3%</p>", "<p class='x'>Up <img src='t?id=7'>3%</p>", "<p>Up 4%</p>")
+    )
+    assert document(plain).body == "Up 3%"
+    assert plain.text_digest == tracked.text_digest != reworded.text_digest
+
+
 def test_a_body_that_repeats_the_title_is_left_out() -> None:
     (entry,) = reading(rss(item(1, description="Apple raises its outlook 1"))).entries
     assert "body" not in entry.fields

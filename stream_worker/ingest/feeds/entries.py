@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from stream_worker.domain.documents import Document, Kind, decode
+from stream_worker.domain.html import text_of_html
 from stream_worker.domain.refusals import Reason
 from stream_worker.errors import InvalidDocument
 
@@ -87,16 +88,15 @@ def _as_fields(found: Sequence[Mapping[str, Any]], language: str | None, origin:
     ambiguous = _ambiguous_ids(found)
     for entry in found:
         identity = _text(entry, "id")
-        title = entry.get("title_detail") or {}
         fields = {
             "source": origin.source,
             "kind": origin.kind.value,
             "id": None if identity in ambiguous else identity,
             "url": _link(entry),
-            "title": _text(entry, "title"),
+            "title": _title(entry),
             **_body(entry),
             "author": _text(entry.get("author_detail") or {}, "name") or _text(entry, "author"),
-            "lang": origin.lang or title.get("language") or language,
+            "lang": origin.lang or (entry.get("title_detail") or {}).get("language") or language,
             **_times(entry),
         }
         if fields.get("body") == fields["title"]:
@@ -116,6 +116,14 @@ def _ambiguous_ids(found: Sequence[Mapping[str, Any]]) -> set[str]:
 def _link(entry: Mapping[str, Any]) -> str | None:
     link = _text(entry, "link")
     return link if link and link.startswith(("http://", "https://")) else None
+
+
+def _title(entry: Mapping[str, Any]) -> str | None:
+    """As text: the wire format has HTML in bodies only."""
+    title = _text(entry, "title")
+    if title is None or (entry.get("title_detail") or {}).get("type") not in _HTML_TYPES:
+        return title
+    return " ".join(text_of_html(title).split()) or None
 
 
 def _body(entry: Mapping[str, Any]) -> dict[str, str | None]:
