@@ -25,7 +25,7 @@ from stream_worker.errors import ConfigurationError, FinsentryError, StopWorker
 from stream_worker.faust_consumer import assignor_with, transport_with
 from stream_worker.inference.analyzer import Analyzer
 from stream_worker.inference.opening import open_lanes
-from stream_worker.ingest.backlog import BacklogReader
+from stream_worker.ingest.backlog import BacklogReader, read_by_workers
 from stream_worker.ingest.publisher import started
 from stream_worker.ingest.topics import list_topics
 from stream_worker.metrics import WORKER
@@ -209,11 +209,7 @@ async def run_worker(settings: Settings) -> None:
         stack.push_async_callback(producer.stop)
         worker = ScoringWorker(settings, _pipelines(settings, engine, analyzers, producer, progress))
         reader = await stack.enter_async_context(BacklogReader(settings.require_kafka_bootstrap()))
-        groups = {
-            Lane.LIVE: (settings.topic("documents"), settings.consumer_group),
-            Lane.BACKFILL: (settings.topic("documents-backfill"), settings.backfill_consumer_group),
-        }
-        health = WorkerHealth(engine, live, reader, groups, worker.assigned)
+        health = WorkerHealth(engine, live, reader, read_by_workers(settings), worker.assigned)
         vitals.ready_when(health.checks)
         vitals.works_while(health.has_work)
         vitals.gauges_are_read_by(health.read_gauges)

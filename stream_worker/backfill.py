@@ -13,6 +13,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
+from stream_worker.domain.lanes import Lane
 from stream_worker.pipelines.batch import Message
 from stream_worker.pipelines.batch_chain import BatchChain
 from stream_worker.pipelines.positions import Positions
@@ -51,7 +52,7 @@ class BackfillLane(ConsumerRebalanceListener):  # type: ignore[misc]
         self._drain_seconds = drain_seconds
         self._positions = Positions()
         self._committed: dict[TopicPartition, int] = {}
-        self._batches = BatchChain(pipeline, acknowledge=self._positions.acknowledge, fail=fail)
+        self._batches = BatchChain(pipeline, self._positions.acknowledge, fail, lane=Lane.BACKFILL)
         self._consumer: AIOKafkaConsumer
         #: The partitions that this lane reads; None before it has joined its group.
         self.assigned: frozenset[tuple[str, int]] | None = None
@@ -104,7 +105,7 @@ class BackfillLane(ConsumerRebalanceListener):  # type: ignore[misc]
             timeout_ms=int(POLL_SECONDS * 1000), max_records=BATCH_DOCUMENTS
         )
         messages = [
-            Message(record.topic, record.partition, record.offset, record.key, record.value)
+            Message(record.topic, record.partition, record.offset, record.key, record.value, record.timestamp / 1000)
             for records in fetched.values()
             for record in records
         ]

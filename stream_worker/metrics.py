@@ -8,6 +8,8 @@ asked for when somebody scrapes (`vitals`).
 Values of labels are few and known: a lane, a stage, a server, a reason, a topic. No id, no text, no address.
 """
 
+from contextlib import AbstractContextManager
+
 from prometheus_client import (
     GC_COLLECTOR,
     PLATFORM_COLLECTOR,
@@ -37,6 +39,8 @@ _BYTES = tuple(float(4**power) for power in range(5, 13))
 
 #: Calls that were tried again. server: kafka, postgres, redis, triton, other.
 RETRIES = Counter("finsentry_retries_total", "Calls tried again because a server was away", ["server"], registry=None)
+for _server in ("kafka", "postgres", "redis", "triton", "other"):
+    RETRIES.labels(_server)
 
 
 def _registry() -> CollectorRegistry:
@@ -139,6 +143,11 @@ FEED_ENTRIES_SKIPPED = Counter(
     "finsentry_feed_entries_skipped_total", "Entries that cannot be documents", ["feed", "reason"], registry=FEEDS
 )
 FEED_FETCH_SECONDS = Histogram("finsentry_feed_fetch_seconds", "Time of one fetch", buckets=_SECONDS, registry=FEEDS)
+
+
+def stage(name: str) -> AbstractContextManager[object]:
+    """Times a batch in a stage, from here to the end of the `with`."""
+    return STAGE_SECONDS.labels(name).time()
 
 
 def exposition(registry: CollectorRegistry, accept: str | None) -> tuple[bytes, str]:

@@ -24,6 +24,7 @@ from stream_worker.inference.contract import (
 )
 from stream_worker.inference.decoding import decode_entities
 from stream_worker.inference.encoding import Encoder, Encodings
+from stream_worker.metrics import ANALYSES
 
 _HEALTH_TEXT = "markets"
 
@@ -69,6 +70,7 @@ class Analyzer:
                 running[digest] = future
             else:
                 missing[digest] = text
+        _count(len(known), len(running), len(missing))
         if missing:
             known |= await self._infer(missing)
         for digest, future in running.items():
@@ -145,6 +147,11 @@ class Analyzer:
             )
             for logits, found, truncated, start, end in columns
         ]
+
+
+def _count(cached: int, shared: int, inferred: int) -> None:
+    for source, texts in (("cache", cached), ("shared", shared), ("model", inferred)):
+        ANALYSES.labels(source).inc(texts)
 
 
 def _fail(futures: dict[bytes, asyncio.Future[Analysis]], error: Exception) -> None:

@@ -1,7 +1,7 @@
 """How far consumer groups have read: what Kafka holds, what they have committed, and who reads."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeVar
@@ -10,7 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, NotCoordinatorForGroupError
 
+from stream_worker.domain.lanes import Lane
 from stream_worker.errors import Unavailable
+from stream_worker.settings import Settings
 
 T = TypeVar("T")
 
@@ -34,6 +36,14 @@ class PartitionBacklog:
     def lag(self) -> int:
         """Messages that Kafka still holds and the group has not committed."""
         return max(0, self.end - max(self.earliest, self.committed or 0))
+
+
+def read_by_workers(settings: Settings) -> Mapping[Lane, tuple[str, str]]:
+    """What the workers read: the topic and the group of each lane."""
+    return {
+        Lane.LIVE: (settings.topic("documents"), settings.consumer_group),
+        Lane.BACKFILL: (settings.topic("documents-backfill"), settings.backfill_consumer_group),
+    }
 
 
 class BacklogReader:

@@ -13,6 +13,7 @@ from stream_worker.domain.sentiment import Sentiment
 from stream_worker.domain.text import CleanText, clean
 from stream_worker.inference.analyzer import Analyzer
 from stream_worker.inference.reading import Reader, Reading
+from stream_worker.metrics import stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +77,25 @@ class Assessor:
 
     async def assess(self, texts: Sequence[Text]) -> list[Assessment]:
         """Assessments in the order of the texts. Raises what `Reader.read` raises."""
-        cleaned = [clean(text.raw) for text in texts]
-        languages = [
-            self._languages.identify(c.text, text.declared_language) for c, text in zip(cleaned, texts, strict=True)
-        ]
-        known = [
-            article_of(text.raw, c, text.body_start, language.code)
-            for text, c, language in zip(texts, cleaned, languages, strict=True)
-            if language.code is not None
-        ]
-        readings = iter(await self._reader.read(known))
-        return [
-            self._scored(text, c, language.code, next(readings))
-            if language.code is not None
-            else Assessment(None, language.abstention)
-            for text, c, language in zip(texts, cleaned, languages, strict=True)
-        ]
+        with stage("clean"):
+            cleaned = [clean(text.raw) for text in texts]
+            languages = [
+                self._languages.identify(c.text, text.declared_language) for c, text in zip(cleaned, texts, strict=True)
+            ]
+            known = [
+                article_of(text.raw, c, text.body_start, language.code)
+                for text, c, language in zip(texts, cleaned, languages, strict=True)
+                if language.code is not None
+            ]
+        with stage("infer"):
+            readings = iter(await self._reader.read(known))
+        with stage("link"):
+            return [
+                self._scored(text, c, language.code, next(readings))
+                if language.code is not None
+                else Assessment(None, language.abstention)
+                for text, c, language in zip(texts, cleaned, languages, strict=True)
+            ]
 
     def _scored(self, text: Text, cleaned: CleanText, language: str, reading: Reading) -> Assessment:
         mentions = self._linker.link(cleaned.text, reading.entities)

@@ -7,7 +7,10 @@ from collections.abc import Callable
 
 import structlog
 
+from stream_worker.domain.lanes import Lane
+from stream_worker.metrics import stage
 from stream_worker.pipelines.batch import Message
+from stream_worker.pipelines.measures import BatchMeasures
 from stream_worker.pipelines.scoring import ScoringPipeline
 
 #: How long a drain waits for abandoned batches to let go of their connections.
@@ -30,8 +33,10 @@ class BatchChain:
         acknowledge: Callable[[list[Message]], None],
         fail: Callable[[BaseException], None],
         ended: Callable[[], None] = lambda: None,
+        lane: Lane = Lane.LIVE,
     ) -> None:
         self._pipeline = pipeline
+        self._measures = BatchMeasures(lane)
         self._acknowledge = acknowledge
         self._fail = fail
         self._ended = ended
@@ -45,6 +50,7 @@ class BatchChain:
 
     def start(self, messages: list[Message]) -> None:
         """Send a batch on its way, behind those that are under way."""
+        self._measures.started(messages)
         task = asyncio.create_task(self._run(uuid.uuid4().hex[:12], messages, self._previous))
         self._previous = task
         self._running.add(task)
@@ -75,14 +81,21 @@ class BatchChain:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        self._measures.ended()
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
         self._ended()
 
     async def _run(self, batch_id: str, messages: list[Message], previous: asyncio.Task[None] | None) -> None:
-        batch = await self._pipeline.prepare(batch_id, messages)
+        with stage("prepare"):
+            batch = await self._pipeline.prepare(batch_id, messages)
         if previous is not None:
             # A failed or abandoned predecessor leaves its messages unacknowledged: nothing may overtake them.
-            await asyncio.shield(previous)
-        await self._pipeline.emit(await self._pipeline.commit(batch))
+            with stage("wait"):
+                await asyncio.shield(previous)
+        with stage("commit"):
+            emissions = await self._pipeline.commit(batch)
+        self._measures.committed(messages)
+        with stage("emit"):
+            await self._pipeline.emit(emissions)
         self._acknowledge(messages)

@@ -13,6 +13,7 @@ from stream_worker.domain.scores import Score, score_id
 from stream_worker.errors import TooManyDeadLetters, Unavailable
 from stream_worker.pipelines.assess import Assessor
 from stream_worker.pipelines.batch import DeadLetter, Emissions, Item, Message
+from stream_worker.pipelines.measures import BatchMeasures
 from stream_worker.storage import batches
 from stream_worker.storage.bulk import Row
 from stream_worker.storage.engine import is_data_error
@@ -52,6 +53,7 @@ class BatchWriter:
         self._code_version = code_version
         self._refusal_limit = refusal_limit
         self._lane = lane
+        self._measures = BatchMeasures(lane)
         self._refused_in_a_row = 0
 
     async def write(self, batch_id: str, items: list[Item]) -> Emissions:
@@ -62,6 +64,7 @@ class BatchWriter:
             emissions, accepted = await self._write_once(batch_id, items)
             if accepted:
                 self._refused_in_a_row = 0
+            self._measures.written(items, emissions, accepted)
             _log_committed(batch_id, emissions, accepted, len(items))
             return emissions
         except (DBAPIError, UnicodeEncodeError, OverflowError) as error:

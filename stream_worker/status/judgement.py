@@ -76,10 +76,11 @@ def _of_health(name: str, process: Process, away: set[str]) -> Iterator[str]:
 
 
 def _of_the_flow(status: Status, clock: Clock) -> Iterator[str]:
-    for lane in (status.lanes or {}).values():
-        if not lane.readers:
-            wait = f", and {lane.waiting:,} documents wait" if lane.waiting else ""
-            yield f"No worker reads {lane.topic}{wait}: start `finsentry worker`."
+    lanes = list((status.lanes or {}).values())
+    if unread := [lane for lane in lanes if not lane.readers and lane.partitions]:
+        waiting = sum(lane.waiting for lane in unread)
+        wait = f", and {waiting:,} documents wait" if waiting else ""
+        yield f"No worker reads {' and '.join(lane.topic for lane in unread)}{wait}: start `finsentry worker`."
     activity = status.activity
     if activity is None:
         return

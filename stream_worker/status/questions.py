@@ -20,7 +20,7 @@ from tritonclient.grpc import service_pb2_grpc
 from stream_worker.errors import Unavailable
 from stream_worker.inference.contract import ENTITIES, SENTIMENT
 from stream_worker.inference.question import question
-from stream_worker.ingest.backlog import BacklogReader
+from stream_worker.ingest.backlog import BacklogReader, read_by_workers
 from stream_worker.ingest.topics import list_topics
 from stream_worker.local.state import read_state
 from stream_worker.settings import Settings
@@ -111,10 +111,9 @@ async def _redis(settings: Settings) -> datetime | None:
 
 async def _kafka(settings: Settings) -> tuple[list[str], Mapping[str, LaneBacklog]]:
     topics = await list_topics(settings)
-    groups = {"live": (settings.topic("documents"), settings.consumer_group)}
-    lanes = {}
+    lanes: dict[str, LaneBacklog] = {}
     async with BacklogReader(settings.require_kafka_bootstrap()) as reader:
-        for lane, (topic, group) in groups.items():
+        for lane, (topic, group) in read_by_workers(settings).items():
             partitions = await reader.partitions(topic, group)
             waiting = sum(partition.lag for partition in partitions)
             lanes[lane] = LaneBacklog(topic, group, len(partitions), await reader.members(group), waiting)
