@@ -121,7 +121,9 @@ def _document(fields: Mapping[str, Any], received_at: datetime) -> Document:
     content = [kind, title, body, author, language, published_at, updated_at]
     if _is_html(fields):
         content.append(_HTML)
-    document_id, content_digest = identity(source, source_id, url, title, body, published_at), _digest(*content)
+    first_published_at = _first_published_at(fields, published_at, received_at)
+    document_id = identity(source, source_id, url, title, body, first_published_at)
+    content_digest = _digest(*content)
     title, body = _readable(fields, title, body)
     return Document(
         document_id=document_id,
@@ -148,7 +150,8 @@ def _retraction(fields: Mapping[str, Any], received_at: datetime) -> Retraction:
     else:
         # A document without id and url is identified by what it says.
         published_at = _required_time(fields, "published_at", received_at)
-        document_id = identity(source, None, None, *_texts(fields), published_at)
+        first_published_at = _first_published_at(fields, published_at, received_at)
+        document_id = identity(source, None, None, *_texts(fields), first_published_at)
     return Retraction(
         document_id=document_id,
         content_digest=_digest("retract", updated_at),
@@ -253,6 +256,11 @@ def _required(fields: Mapping[str, Any], name: str) -> str:
     if value is None:
         raise InvalidDocument(Reason.MISSING_FIELD, f"{name} is missing", name)
     return value
+
+
+def _first_published_at(fields: Mapping[str, Any], published_at: datetime, received_at: datetime) -> datetime:
+    """What identifies the document: a replay may move it in time, and then says from where."""
+    return _time(fields, "rebased_from", received_at) or published_at
 
 
 def _required_time(fields: Mapping[str, Any], name: str, received_at: datetime) -> datetime:

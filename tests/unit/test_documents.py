@@ -102,6 +102,18 @@ def test_identity_is_source_and_id_else_url_else_text_and_time() -> None:
     assert len({document.document_id for document in distinct}) == len(distinct)
 
 
+def test_a_document_that_a_replay_moves_in_time_stays_the_same_document_and_becomes_another_revision() -> None:
+    original = _decode()
+    moved = _decode(published_at="2026-11-24T11:00:00Z", rebased_from="2026-11-24T10:00:00Z")
+    moved_again = _decode(published_at="2026-11-24T11:30:00Z", rebased_from="2026-11-24T10:00:00Z")
+    assert original.document_id == moved.document_id == moved_again.document_id
+    assert len({original.content_digest, moved.content_digest, moved_again.content_digest}) == 3
+    assert moved == _decode(published_at="2026-11-24T11:00:00Z", rebased_from="2026-11-24T10:00:00Z")
+    taken_back = {"op": "retract", "updated_at": NOW, "published_at": NOW, "rebased_from": GOOD["published_at"]}
+    retraction = decode(orjson.dumps(GOOD | taken_back), NOW)
+    assert retraction.document_id == original.document_id
+
+
 def test_fields_that_are_not_content_make_no_revision() -> None:
     first = _decode(id="1", ticker_hint="AAPL", channel="a", url="u")
     again = _decode(id="1", ticker_hint="GOOG", channel="b", url="v")
