@@ -19,7 +19,6 @@ from stream_worker.domain.mentions import Span
 from stream_worker.domain.passages import article_of
 from stream_worker.domain.text import CleanText, clean
 from stream_worker.errors import FinsentryError
-from stream_worker.inference.analysis import Analysis
 from stream_worker.inference.analyzer import Analyzer
 from stream_worker.inference.opening import open_onnx_analyzer
 from stream_worker.inference.reading import Reader, Reading
@@ -50,7 +49,7 @@ _SENTENCES = ("financial_phrasebank", "twitter_financial_news")
 class Answer:
     """What was said of a raw text, and the places in it where the short texts begin that it is made of."""
 
-    said: Reading | Analysis
+    said: Reading
     cleaned: CleanText
     starts: tuple[int, ...]
 
@@ -126,7 +125,7 @@ async def _read(analyzer: Analyzer, groups: Sequence[Sequence[str]], way: str) -
         groups = [[text] for group in groups for text in group]
     made = [_article(group) for group in groups]
     cleaned = [clean(raw) for raw, _ in made]
-    said: list[Reading | Analysis] = []
+    said: list[Reading] = []
     if way == "one_input":
         said += await analyzer.analyze([text.text for text in cleaned])
     else:

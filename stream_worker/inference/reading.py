@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 import numpy as np
 
@@ -15,12 +16,32 @@ from stream_worker.inference.analysis import Analysis
 from stream_worker.inference.analyzer import Analyzer
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Reading:
-    """What the models say about a text; offsets are code points of that text.
+class Reading(Protocol):
+    """What the models say about a text; offsets are code points of that text."""
 
-    `truncated`: what lies behind the last passage was not read.
-    """
+    @property
+    def document(self) -> Sentiment:
+        """Of the text as a whole."""
+        ...
+
+    @property
+    def entities(self) -> tuple[Entity, ...]:
+        """In order and disjoint."""
+        ...
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the text goes on where reading ended."""
+        ...
+
+    def sentiment_of(self, spans: Sequence[Span]) -> Sentiment | None:
+        """How the text bears on what the spans name; None where they touch no token that was read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArticleReading:
+    """The reading of a text of several passages, put together by `domain.relevance`."""
 
     document: Sentiment
     entities: tuple[Entity, ...]
@@ -31,11 +52,9 @@ class Reading:
     body_start: int | None
 
     def sentiment_of(self, spans: Sequence[Span]) -> Sentiment | None:
-        """How the text bears on what the spans name: softmax of the mean logits of all tokens that they touch, each
-        weighed with the prominence of its passage. None where they touch no token that was read.
+        """Softmax of the mean logits of all tokens that the spans touch, each weighed with the prominence of its
+        passage.
         """
-        if len(self.passages) == 1:
-            return self.analyses[0].sentiment_of(spans)
         total, weight = np.zeros(3), 0.0
         for number, inside in self._by_passage(spans).items():
             logits, tokens = self.analyses[number].logits_of(inside)
@@ -64,20 +83,17 @@ class Reader:
     async def read(self, articles: Sequence[Article]) -> list[Reading]:
         """The readings of articles, in their order; none depends on the others.
 
-        Raises what `Analyzer.analyze` raises.
+        What is read at once is what `Analyzer.analyze` says of it. Raises what that raises.
         """
-        if all(article.is_short(self._longest) for article in articles):
-            plans = self._plans(articles)
-        else:
-            plans = await asyncio.to_thread(self._plans, articles)
+        long = [article for article in articles if not article.is_short(self._longest)]
+        planned = iter(await asyncio.to_thread(self._plans, long) if long else ())
+        plans = [None if article.is_short(self._longest) else next(planned) for article in articles]
         texts = [
-            article.text[span.start : span.end]
-            for article, plan in zip(articles, plans, strict=True)
-            for span in plan.spans
+            text for article, plan in zip(articles, plans, strict=True) for text in _texts_of_passages(article, plan)
         ]
         analyses = iter(await self._analyzer.analyze(texts))
         return [
-            _reading(article, plan, tuple(islice(analyses, len(plan.spans))))
+            next(analyses) if plan is None else _reading(article, plan, tuple(islice(analyses, len(plan.spans))))
             for article, plan in zip(articles, plans, strict=True)
         ]
 
@@ -85,19 +101,23 @@ class Reader:
         return [passages(article, self._word_starts, self._longest) for article in articles]
 
 
+def _texts_of_passages(article: Article, plan: Passages | None) -> Sequence[str]:
+    if plan is None:
+        return (article.text,)
+    return [article.text[span.start : span.end] for span in plan.spans]
+
+
 def _reading(article: Article, plan: Passages, analyses: tuple[Analysis, ...]) -> Reading:
-    if len(analyses) == 1:
-        (only,) = analyses
-        document, entities = only.document, only.entities
-    else:
-        document = _document(article, plan, analyses)
-        entities = tuple(
-            Entity(_moved(entity.span, span.start), entity.type)
-            for span, analysis in zip(plan.spans, analyses, strict=True)
-            for entity in analysis.entities
-        )
+    if plan.spans == (Span(0, len(article.text)),):
+        return analyses[0]
+    entities = tuple(
+        Entity(_moved(entity.span, span.start), entity.type)
+        for span, analysis in zip(plan.spans, analyses, strict=True)
+        for entity in analysis.entities
+    )
     truncated = plan.truncated or any(analysis.truncated for analysis in analyses)
-    return Reading(document, entities, truncated, plan.spans, analyses, article.body_start)
+    document = _document(article, plan, analyses)
+    return ArticleReading(document, entities, truncated, plan.spans, analyses, article.body_start)
 
 
 def _document(article: Article, plan: Passages, analyses: Sequence[Analysis]) -> Sentiment:

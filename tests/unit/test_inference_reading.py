@@ -12,7 +12,7 @@ from stream_worker.domain.sentiment import Sentiment
 from stream_worker.domain.text import clean
 from stream_worker.inference.analyzer import Analyzer
 from stream_worker.inference.opening import open_onnx_analyzer
-from stream_worker.inference.reading import Reader, Reading
+from stream_worker.inference.reading import ArticleReading, Reader
 from stream_worker.settings import Settings
 from tests.stub_models import write_stub_repository
 
@@ -37,20 +37,17 @@ def article(title: str, body: str) -> Article:
     return article_of(raw, clean(raw), len(title) + 1, "en")
 
 
-async def read(reader: Reader, article: Article) -> Reading:
+async def read(reader: Reader, article: Article) -> ArticleReading:
     (reading,) = await reader.read([article])
+    assert isinstance(reading, ArticleReading)
     return reading
 
 
 async def test_a_text_of_one_piece_that_fits_is_what_the_models_say_of_it(analyzer: Analyzer, reader: Reader) -> None:
-    for text in ("Apple soars as Nokia plunges", "Apple soars. Nokia plunges. " * 9, ""):
-        (analysis,) = await analyzer.analyze([clean(text).text])
-        reading = await read(reader, Article(clean(text).text))
-        assert reading.document is analysis.document
-        assert reading.entities is analysis.entities
-        assert reading.analyses == (analysis,)
-        spans = [Span(0, 5), Span(15, 20)]
-        assert reading.sentiment_of(spans) == analysis.sentiment_of(spans)
+    texts = ["Apple soars as Nokia plunges", "Apple soars. Nokia plunges. " * 9, ""]
+    analyses = await analyzer.analyze([clean(text).text for text in texts])
+    readings = await reader.read([Article(clean(text).text) for text in texts])
+    assert all(reading is analysis for reading, analysis in zip(readings, analyses, strict=True))
 
 
 async def test_entities_are_found_where_they_stand_in_the_whole_text(reader: Reader) -> None:
@@ -124,7 +121,7 @@ async def test_what_lies_behind_the_last_passage_is_not_read_and_it_says_so(read
 
 
 async def test_sentences_that_articles_share_are_inferred_once(reader: Reader) -> None:
-    one, other = await reader.read([article(TITLE, BODY), article("Nokia plunges", BODY)])
+    one, other = await read(reader, article(TITLE, BODY)), await read(reader, article("Nokia plunges", BODY))
     assert all(a is b for a, b in zip(one.analyses[1:], other.analyses[1:], strict=True))
 
 
