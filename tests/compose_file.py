@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -61,6 +61,12 @@ class DeploymentFiles:
         services: dict[str, dict[str, Any]] = self.compose(POSTGRES_PASSWORD="one", REDIS_PASSWORD="two")["services"]
         return services
 
+    @property
+    def ours(self) -> list[str]:
+        """The services whose image runs our own code."""
+        targets = {name: service.get("build", {}).get("target") for name, service in self.services.items()}
+        return [name for name, target in targets.items() if target in ("service", "dashboard", "plans")]
+
     @cached_property
     def variables(self) -> Mapping[str, str | None]:
         """What is read from .env by `${…}`: name → default, None where there must be a value."""
@@ -118,6 +124,11 @@ class DeploymentFiles:
         """(source in the repository, destination) of every COPY that does not come from another stage."""
         copies = [value.split() for value in stage.values("COPY") if "--from=" not in value]
         return [(source, words[-1]) for words in copies for source in words[:-1]]
+
+
+def option(command: Iterable[str], name: str) -> str:
+    """Its value in a command line, empty where it is not given."""
+    return next((word.partition("=")[2] for word in command if word.startswith(f"{name}=")), "")
 
 
 def _value(found: re.Match[str], variables: Mapping[str, str]) -> str:

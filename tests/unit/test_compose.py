@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.compose_file import COMPOSE, DOCKERFILE, EXAMPLE, IGNORED, ROOT, DeploymentFiles, Refused
-from tests.compose_problems import ours, problems
+from tests.compose_problems import problems
 
 FILES = DeploymentFiles.read()
 PASSWORDS = {"POSTGRES_PASSWORD": "one", "REDIS_PASSWORD": "two"}
@@ -38,6 +38,10 @@ def test_everything_that_the_files_name_exists() -> None:
         (COMPOSE, "127.0.0.1:${DASHBOARD_PORT:-8501}", "${DASHBOARD_PORT:-8501}"),
         (COMPOSE, "./triton_models/repository", "./triton_models/repositories"),
         (COMPOSE, "./deploy/feeds.example.toml", "./deploy/feeds.toml"),
+        (COMPOSE, "/opt/build_plans.sh, /plans]", "/opt/build_plan.sh, /plans]"),
+        (COMPOSE, "./deploy/build_plans.sh:", "./deploy/build_plan.sh:"),
+        (COMPOSE, "--model-repository=/plans", "--model-repository=/plan"),
+        (COMPOSE, "command: [/models, /plans]", "command: [/model, /plans]"),
         (COMPOSE, "target: dashboard", "target: dashbord"),
         (COMPOSE, "migrate: {condition: service_completed_successfully}", "migrate: {condition: service_healthy}"),
         (COMPOSE, "postgres: {condition: service_healthy}", "postgre: {condition: service_healthy}"),
@@ -46,6 +50,7 @@ def test_everything_that_the_files_name_exists() -> None:
         (DOCKERFILE, "COPY stream_worker stream_worker", "COPY stream_workers stream_worker"),
         (DOCKERFILE, "COPY dashboard dashboard", "COPY dashboard triton_models/cards dashboard"),
         (DOCKERFILE, "dependencies.py dashboard", "dependencies.py dashbord"),
+        (DOCKERFILE, '"triton_models.tensorrt"', '"triton_models.tensorrts"'),
         (DOCKERFILE, "FINSENTRY_HOME", "FINSENTRY_HOUSE"),
         (DOCKERFILE, "dashboard/app.py", "dashboard/main.py"),
         (DOCKERFILE, '["finsentry"]', '["finsentrie"]'),
@@ -77,10 +82,10 @@ def test_no_container_can_fill_the_disk_with_logs_or_take_all_memory(name: str) 
     service = FILES.services[name]
     assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}
     assert "no-new-privileges:true" in service["security_opt"]
-    assert "mem_limit" in service or name in ("cli", "triton-gpu")
+    assert "mem_limit" in service or name in ("cli", "triton-gpu", "build-plans")
 
 
-@pytest.mark.parametrize("name", [*ours(FILES), "triton-cpu"])
+@pytest.mark.parametrize("name", [*FILES.ours, "triton-cpu"])
 def test_our_own_containers_have_no_rights_and_a_root_that_cannot_be_written(name: str) -> None:
     service = FILES.services[name]
     assert (service["read_only"], service["cap_drop"], service["init"]) == (True, ["ALL"], True)
@@ -107,7 +112,7 @@ def _config(profile: str, variables: Mapping[str, str]) -> subprocess.CompletedP
 
 
 @pytest.mark.skipif(not _composes(), reason="Docker Compose is not on the PATH; the other tests read the file without")
-@pytest.mark.parametrize("profile", ["cpu", "gpu", "tools"])
+@pytest.mark.parametrize("profile", ["cpu", "gpu", "tools", "plans"])
 def test_docker_compose_itself_accepts_the_file(profile: str) -> None:
     accepted = _config(profile, PASSWORDS)
     assert (accepted.returncode, accepted.stderr) == (0, "")
