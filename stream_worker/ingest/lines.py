@@ -23,6 +23,11 @@ class Line:
     value: bytes | None
     length: int
 
+    @property
+    def origin(self) -> str:
+        """Where it stands, for people."""
+        return f"{self.path}:{self.number}"
+
 
 class LinesOfFiles:
     """The lines of files one after the other, gzip-compressed ones too, never more than one line in memory.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -47,6 +48,7 @@ class Delivery:
 class _Message:
     value: bytes | None
     key: bytes | None
+    settled: Callable[[], None]
 
 
 class Publisher:
@@ -88,13 +90,16 @@ class Publisher:
             with suppress(KafkaError, TimeoutError):
                 await asyncio.wait_for(self._producer.stop(), _CLOSE_SECONDS)
 
-    async def publish(self, value: bytes | None, key: bytes | None = None) -> bool:
-        """Hand a message over; False where it is over the broker's limit. `flush` tells when it was acknowledged.
+    async def publish(
+        self, value: bytes | None, key: bytes | None = None, settled: Callable[[], None] = lambda: None
+    ) -> bool:
+        """Hand a message over; False where it is over the broker's limit. `flush` tells when all were acknowledged.
 
-        Raises FinsentryError where Kafka refuses message after message.
+        `settled` is called when this one was acknowledged, or refused twice: not in the order of handing over. Raises
+        FinsentryError where Kafka refuses message after message.
         """
         await self._resend_undelivered()
-        message = _Message(value, key)
+        message = _Message(value, key, settled)
         try:
             await self._hand_over(message)
         except MessageSizeTooLargeError:
@@ -137,6 +142,7 @@ class Publisher:
         self._renewals = 0
         record = future.result()
         self.delivery.note(len(message.value or b""), record.partition, record.offset)
+        message.settled()
 
     async def _resend_undelivered(self) -> None:
         """Give every message of a broken producer a second try, alone: one bad message must not take others along."""
@@ -155,6 +161,7 @@ class Publisher:
 
     def _refuse(self, message: _Message, error: KafkaError) -> None:
         self.delivery.refused += 1
+        message.settled()
         _log.error("Kafka refuses a message", bytes=len(message.value or b""), error=str(error) or repr(error))
 
     async def _renew_producer(self) -> None:

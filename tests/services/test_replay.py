@@ -2,28 +2,24 @@
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.structs import ConsumerRecord
 
 from stream_worker.errors import Unavailable
 from stream_worker.ingest.due import Due
 from stream_worker.ingest.publisher import Publisher
 from stream_worker.ingest.replay import Replay, Summary
-from stream_worker.ingest.topics import MAX_MESSAGE_BYTES, apply_topics
+from stream_worker.ingest.topics import MAX_MESSAGE_BYTES, apply_topics, max_message_bytes
 from stream_worker.local.kafka import Kafka
 from stream_worker.local.ports import Ports
 from stream_worker.settings import Settings
+from tests.services.replaying import ReplayCommand, records
 
 STRANGE = [b"", b"\xff\x00\xfe", b'{"title": "a"}\r', b"   ", '{"title": "caf\u00e9"}'.encode(), b"x" * 900_000]
 
@@ -46,32 +42,10 @@ async def _replay(publisher: Publisher, values: Iterable[bytes | None]) -> Summa
     return await Replay(publisher).run((Due(0.0, value, "test") for value in values), asyncio.Event())
 
 
-async def _records(settings: Settings) -> list[ConsumerRecord[bytes, bytes]]:
-    """Everything that stands in the documents topic."""
-    topic = settings.topic("documents")
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.require_kafka_bootstrap(),
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=4_000_000,
-    )
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(topic, number) for number in range(settings.topic_partitions)]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        records: list[ConsumerRecord[bytes, bytes]] = []
-        while len(records) < sum(ends.values()):
-            for batch in (await consumer.getmany(timeout_ms=1_000)).values():
-                records += batch
-        return records
-    finally:
-        await consumer.stop()
-
-
 async def test_every_line_arrives_with_its_bytes_unchanged(kafka_settings: Settings, publisher: Publisher) -> None:
     summary = await _replay(publisher, STRANGE)
-    records = await _records(kafka_settings)
-    assert Counter(record.value for record in records) == Counter(STRANGE)
+    found = await records(kafka_settings)
+    assert Counter(record.value for record in found) == Counter(STRANGE)
     assert summary.complete
     assert (summary.lines, summary.bytes) == (len(STRANGE), sum(map(len, STRANGE)))
 
@@ -85,7 +59,7 @@ async def test_the_summary_names_the_first_and_last_offset_of_each_partition(
     ) as second:
         summary = await _replay(second, [b"%d" % number for number in range(400)])
     offsets: dict[int, list[int]] = {}
-    for record in await _records(kafka_settings):
+    for record in await records(kafka_settings):
         if record.value != b"before":
             offsets.setdefault(record.partition, []).append(record.offset)
     assert summary.partitions == {partition: (min(found), max(found)) for partition, found in offsets.items()}
@@ -100,7 +74,7 @@ async def test_lines_over_the_limit_are_counted_and_the_others_arrive(
     summary = await _replay(publisher, [b"a", b"x" * MAX_MESSAGE_BYTES, None, b"b"])
     assert (summary.lines, summary.acknowledged, summary.too_large, summary.unacknowledged) == (4, 2, 2, 0)
     assert not summary.complete
-    assert Counter(record.value for record in await _records(kafka_settings)) == Counter([b"a", b"b"])
+    assert Counter(record.value for record in await records(kafka_settings)) == Counter([b"a", b"b"])
 
 
 async def test_a_message_that_the_broker_refuses_takes_no_other_along(
@@ -112,10 +86,12 @@ async def test_a_message_that_the_broker_refuses_takes_no_other_along(
     topic = kafka_settings.topic("documents")
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": "5000"})])
     await admin.close()
+    while await max_message_bytes(kafka_settings, topic) != 5_000:
+        await asyncio.sleep(0.05)  # The controller knows; the broker has not heard yet.
     small = [b"%d" % number for number in range(300)]
     summary = await _replay(publisher, [*small[:150], b"x" * 20_000, *small[150:]])
     assert (summary.lines, summary.unacknowledged) == (301, 1)
-    assert {record.value for record in await _records(kafka_settings)} == set(small)
+    assert {record.value for record in await records(kafka_settings)} == set(small)
 
 
 async def test_a_broker_that_dies_and_comes_back_loses_nothing(
@@ -143,7 +119,7 @@ async def test_a_broker_that_dies_and_comes_back_loses_nothing(
         await asyncio.to_thread(kafka.wait_ready)
     summary = await asyncio.wait_for(working, 120)
     assert summary.complete
-    assert Counter(record.value for record in await _records(kafka_settings)) == Counter(values)
+    assert Counter(record.value for record in await records(kafka_settings)) == Counter(values)
 
 
 async def test_a_kafka_that_is_away_at_the_start_is_said_in_one_sentence() -> None:
@@ -155,64 +131,51 @@ async def test_a_kafka_that_is_away_at_the_start_is_said_in_one_sentence() -> No
 
 class TestCommand:
     @pytest.fixture
-    def environment(self, kafka_settings: Settings, tmp_path: Path) -> dict[str, str]:
-        return {
-            **os.environ,
-            "FINSENTRY_HOME": str(tmp_path),
-            "FINSENTRY_KAFKA_BOOTSTRAP": kafka_settings.require_kafka_bootstrap(),
-            "FINSENTRY_TOPIC_PREFIX": kafka_settings.topic_prefix,
-        }
-
-    @staticmethod
-    def _command(*arguments: str) -> list[str]:
-        return [sys.executable, "-m", "stream_worker.cli", "replay", *arguments]
-
-    def _run(self, environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(self._command(*arguments), env=environment, capture_output=True, text=True, check=False)
+    def command(self, kafka_settings: Settings, tmp_path: Path) -> ReplayCommand:
+        return ReplayCommand(kafka_settings, tmp_path)
 
     async def test_a_file_is_replayed_at_the_rate_and_summed_up_as_json(
-        self, environment: dict[str, str], kafka_settings: Settings, tmp_path: Path
+        self, command: ReplayCommand, kafka_settings: Settings, tmp_path: Path
     ) -> None:
         path = tmp_path / "lines.jsonl"
         path.write_bytes(b'{"id": "1"}\n\xff\n{"id": "2"}\n')
-        done = await asyncio.to_thread(self._run, environment, str(path), "--json", "--rate", "4", "--key-by-id")
+        done = await command.run(path, "--json", "--rate", "4", "--key-by-id")
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
         summary = json.loads(done.stdout)
         assert (summary["lines"], summary["acknowledged"], summary["bytes"]) == (3, 3, 23)
         assert 0.5 <= summary["seconds"] < 5
-        records = await _records(kafka_settings)
-        assert Counter((r.key, r.value) for r in records) == Counter(
+        found = await records(kafka_settings)
+        assert Counter((r.key, r.value) for r in found) == Counter(
             [(b"1", b'{"id": "1"}'), (None, b"\xff"), (b"2", b'{"id": "2"}')]
         )
 
     async def test_a_line_over_the_limit_makes_the_command_fail(
-        self, environment: dict[str, str], kafka_settings: Settings, tmp_path: Path
+        self, command: ReplayCommand, kafka_settings: Settings, tmp_path: Path
     ) -> None:
         path = tmp_path / "lines.jsonl"
         path.write_bytes(b"a\n" + b"x" * 2_000_000 + b"\nb\n")
-        done = await asyncio.to_thread(self._run, environment, str(path))
+        done = await command.run(path)
         assert done.returncode == 1
         assert "2 of 3 lines are in Kafka" in done.stdout
         assert f"{path}:2" in done.stderr
-        assert len(await _records(kafka_settings)) == 2
+        assert len(await records(kafka_settings)) == 2
 
     async def test_generated_headlines_end_at_their_count(
-        self, environment: dict[str, str], kafka_settings: Settings
+        self, command: ReplayCommand, kafka_settings: Settings
     ) -> None:
         arguments = ("--generate", "--count", "50", "--rate", "200", "--json")
-        done = await asyncio.to_thread(self._run, environment, *arguments)
+        done = await command.run(*arguments)
         assert done.returncode == 0, done.stderr
-        records = await _records(kafka_settings)
-        assert len(records) == json.loads(done.stdout)["acknowledged"] == 50
-        assert sum(record.key is not None for record in records) > 30
+        found = await records(kafka_settings)
+        assert len(found) == json.loads(done.stdout)["acknowledged"] == 50
+        assert sum(record.key is not None for record in found) > 30
 
     async def test_generating_ends_on_ctrl_c_with_everything_acknowledged(
-        self, environment: dict[str, str], kafka_settings: Settings
+        self, command: ReplayCommand, kafka_settings: Settings
     ) -> None:
-        command = self._command("--generate", "--rate", "50", "--json")
-        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=subprocess.PIPE)
-        while len(await _records(kafka_settings)) < 20:
+        process = await command.start("--generate", "--rate", "50", "--json")
+        while len(await records(kafka_settings)) < 20:
             assert process.returncode is None
             await asyncio.sleep(0.2)
         process.send_signal(signal.SIGINT)
@@ -220,10 +183,12 @@ class TestCommand:
         assert process.returncode == 0
         summary = json.loads(output)
         assert summary["interrupted"]
-        assert summary["acknowledged"] == len(await _records(kafka_settings))
+        assert summary["acknowledged"] == len(await records(kafka_settings))
 
-    async def test_a_topic_that_was_not_made_is_a_configuration_error(self, environment: dict[str, str]) -> None:
-        environment = {**environment, "FINSENTRY_TOPIC_PREFIX": "nobody.made."}
-        done = await asyncio.to_thread(self._run, environment, "--generate")
+    async def test_a_topic_that_was_not_made_is_a_configuration_error(
+        self, kafka_settings: Settings, tmp_path: Path
+    ) -> None:
+        elsewhere = kafka_settings.model_copy(update={"topic_prefix": "nobody.made."})
+        done = await ReplayCommand(elsewhere, tmp_path).run("--generate")
         assert done.returncode == 78
         assert "There is no topic nobody.made.documents: run `finsentry topics apply` first." in done.stderr
