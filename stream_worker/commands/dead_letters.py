@@ -3,12 +3,13 @@
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import click
 import orjson
 
+from stream_worker.domain.lanes import Lane
 from stream_worker.domain.refusals import Reason
 from stream_worker.ingest.dead_letters import (
     Chosen,
@@ -19,7 +20,7 @@ from stream_worker.ingest.dead_letters import (
     replay_dead_letters,
 )
 from stream_worker.ingest.publisher import Publisher
-from stream_worker.ingest.topics import max_message_bytes
+from stream_worker.ingest.topics import documents_topic, max_message_bytes
 from stream_worker.logs import configure_logging
 from stream_worker.settings import Settings, load_settings
 from stream_worker.storage.engine import create_engine
@@ -60,11 +61,16 @@ def list_(reason: str | None, limit: int, as_json: bool) -> None:
     "offsets",
     multiple=True,
     metavar="PARTITION/OFFSET",
-    help="That one of the documents topic, replayed before or not. May be given more than once.",
+    help="That one of the lane's topic, replayed before or not. May be given more than once.",
+)
+@click.option(
+    "--lane",
+    type=click.Choice([str(lane) for lane in Lane]),
+    help="Only those of this lane; both by default, but live for --offset.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
-def replay(reason: str | None, everything: bool, offsets: tuple[str, ...], as_json: bool) -> None:
-    """Publish dead letters to the documents topic again, bytes unchanged, and mark them as replayed.
+def replay(reason: str | None, everything: bool, offsets: tuple[str, ...], lane: str | None, as_json: bool) -> None:
+    """Publish dead letters again to the topic that they came on, bytes unchanged, and mark them as replayed.
 
     For messages that a newer version takes, or that were refused by mistake. What is still bad comes back as a new dead
     letter. Exits 1 if one could not be sent.
@@ -73,8 +79,10 @@ def replay(reason: str | None, everything: bool, offsets: tuple[str, ...], as_js
         raise click.UsageError("Give one of --reason, --all and --offset.")
     settings = load_settings()
     configure_logging(settings)
-    chosen = Chosen(reason, tuple(_position(settings, offset) for offset in offsets))
-    replayed = asyncio.run(_replay(settings, chosen))
+    lanes = [Lane(lane)] if lane else [Lane.LIVE] if offsets else list(Lane)
+    topic = documents_topic(settings, lanes[0])
+    chosen = Chosen(reason, tuple((topic, *_position(offset)) for offset in offsets))
+    replayed = asyncio.run(_replay(settings, chosen, lanes))
     click.echo(orjson.dumps(asdict(replayed)) if as_json else _sentence(replayed))
     missing = len(offsets) - replayed.seen if offsets else 0
     if missing:
@@ -92,22 +100,24 @@ async def _read(settings: Settings, chosen: Chosen, limit: int) -> tuple[dict[st
         await engine.dispose()
 
 
-async def _replay(settings: Settings, chosen: Chosen) -> Replayed:
-    topic = settings.topic("documents")
-    limit = await max_message_bytes(settings, topic)
+async def _replay(settings: Settings, chosen: Chosen, lanes: Sequence[Lane]) -> Replayed:
+    total = Replayed(0, 0, 0)
     engine = create_engine(settings.require_database_url(), pool_size=1)
     try:
-        async with Publisher(settings.require_kafka_bootstrap(), topic, limit) as publisher:
-            return await replay_dead_letters(engine, publisher, chosen, datetime.now(UTC))
+        for topic in (documents_topic(settings, lane) for lane in lanes):
+            limit = await max_message_bytes(settings, topic)
+            async with Publisher(settings.require_kafka_bootstrap(), topic, limit) as publisher:
+                total += await replay_dead_letters(engine, publisher, replace(chosen, topic=topic), datetime.now(UTC))
+        return total
     finally:
         await engine.dispose()
 
 
-def _position(settings: Settings, offset: str) -> tuple[str, int, int]:
+def _position(offset: str) -> tuple[int, int]:
     partition, _, number = offset.partition("/")
     if not (partition.isdecimal() and number.isdecimal()):
         raise click.BadParameter(f"{offset!r} is not PARTITION/OFFSET, for example 0/1234", param_hint="--offset")
-    return settings.topic("documents"), int(partition), int(number)
+    return int(partition), int(number)
 
 
 def _as_json(letter: DeadLetterRow) -> dict[str, object]:

@@ -20,10 +20,12 @@ _POSITION = (dead_letters.c.topic, dead_letters.c.partition, dead_letters.c.kafk
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which dead letters are meant: those of a reason, those at certain (topic, partition, offset)s, or all."""
+    """Which dead letters are meant: those of a reason, those at certain (topic, partition, offset)s, or all; `topic`
+    leaves only those that came on it."""
 
     reason: str | None = None
     positions: tuple[Position, ...] = ()
+    topic: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,13 @@ class Replayed:
     replayed: int
     without_value: int
     too_large: int
+
+    def __add__(self, other: "Replayed") -> "Replayed":
+        return Replayed(
+            self.replayed + other.replayed,
+            self.without_value + other.without_value,
+            self.too_large + other.too_large,
+        )
 
     @property
     def seen(self) -> int:
@@ -98,11 +107,7 @@ async def replay_dead_letters(engine: AsyncEngine, publisher: Publisher, chosen:
                 return total
             done = await _publish(publisher, letters)
             await _mark(connection, done.positions, now)
-        total = Replayed(
-            total.replayed + len(done.positions),
-            total.without_value + done.without_value,
-            total.too_large + done.too_large,
-        )
+        total += Replayed(len(done.positions), done.without_value, done.too_large)
         last = letters[-1].position
 
 
@@ -158,4 +163,6 @@ def _where(query: Select[Any], chosen: Chosen) -> Select[Any]:
         query = query.where(dead_letters.c.reason == chosen.reason)
     if chosen.positions:
         query = query.where(tuple_(*_POSITION).in_(chosen.positions))
+    if chosen.topic is not None:
+        query = query.where(dead_letters.c.topic == chosen.topic)
     return query

@@ -16,7 +16,7 @@ from stream_worker.cli import cli
 from stream_worker.ingest.dead_letters import Chosen, count_by_reason, newest, replay_dead_letters
 from stream_worker.ingest.publisher import Publisher
 from stream_worker.ingest.topics import MAX_MESSAGE_BYTES, apply_topics
-from stream_worker.settings import Settings
+from stream_worker.settings import Settings, TopicName
 from stream_worker.storage.batches import insert_dead_letters
 from stream_worker.storage.schema import dead_letters
 
@@ -53,11 +53,11 @@ async def publisher(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Pu
         yield publisher
 
 
-async def _published(settings: Settings) -> "Counter[tuple[bytes | None, bytes | None]]":
+async def _published(settings: Settings, name: TopicName = "documents") -> "Counter[tuple[bytes | None, bytes | None]]":
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.require_kafka_bootstrap(), auto_offset_reset="earliest")
     await consumer.start()
     try:
-        partitions = [TopicPartition(settings.topic("documents"), n) for n in range(settings.topic_partitions)]
+        partitions = [TopicPartition(settings.topic(name), n) for n in range(settings.topic_partitions)]
         consumer.assign(partitions)
         count = sum((await consumer.end_offsets(partitions)).values())
         found: Counter[tuple[bytes | None, bytes | None]] = Counter()
@@ -171,3 +171,21 @@ class TestCommand:
         assert finsentry("replay").exit_code == 2
         assert finsentry("replay", "--all", "--offset", "0/1").exit_code == 2
         assert finsentry("replay", "--offset", "six").exit_code == 2
+
+    async def test_history_is_sent_back_to_history(
+        self, finsentry: Callable[..., Result], engine: AsyncEngine, settings: Settings
+    ) -> None:
+        history = settings.topic("documents-backfill")
+        rows = [(history, 0, n, "empty", "old", None, b"old %d" % n, NOW) for n in range(6)]
+        async with engine.begin() as connection:
+            await insert_dead_letters(connection, rows)
+        for options, replayed in (
+            (("--offset", "0/2", "--lane", "backfill"), 1),
+            (("--reason", "no_text"), 30),
+            (("--all",), NUMBER - 30 + 5),
+        ):
+            done = await asyncio.to_thread(finsentry, "replay", *options, "--json")
+            assert done.exit_code == 0, done.output
+            assert json.loads(done.stdout)["replayed"] == replayed
+        assert await _published(settings) == _messages(*range(NUMBER))
+        assert await _published(settings, "documents-backfill") == Counter((None, b"old %d" % n) for n in range(6))
