@@ -72,7 +72,7 @@ async def test_a_triton_that_lost_a_model_is_ended_by_its_health_check(
         (init,) = psutil.Process(process.pid).children()
         inside = ["nsenter", f"--target={init.pid}", "--pid", "--mount", *check]
         assert await run(inside) == (0, "")
-        (stub,) = (found for found in init.children(recursive=True) if "/sentiment/" in " ".join(found.cmdline()))
+        (stub,) = (child for child in init.children(recursive=True) if "/sentiment/" in " ".join(child.cmdline()))
         stub.kill()
         # It may end together with what it ends.
         code, said = await run(inside)
