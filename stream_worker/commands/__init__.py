@@ -37,6 +37,7 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("up", "stack", "Start PostgreSQL, Redis, Kafka, Triton and finsentry itself."),
     LazyCommand("down", "stack", "Stop what `finsentry up` started."),
     LazyCommand("status", "status", "Show how everything is, and what is wrong."),
+    LazyCommand("doctor", "doctor", "Send a marked document and watch it come out."),
     LazyCommand("check-config", "check_config", "Print every setting and where it comes from."),
     LazyCommand("migrate", "service", "Bring the database to the schema of this version."),
     LazyCommand("topics", "topics", "Make or list the Kafka topics."),

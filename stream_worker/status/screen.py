@@ -13,6 +13,7 @@ from stream_worker.status.findings import Process, Status
 WIDTH = 100
 _OWN = ("worker", "monitor", "gateway", "feeds", "dashboard", "source")
 _NOTHING = "–"
+_MOST_REASONS = 3
 _NAME_WIDTH, _CONDITION_WIDTH, _PID_WIDTH = 9, 9, 11
 
 
@@ -174,6 +175,8 @@ def _counts(counts: Mapping[str, int], hint: str = "") -> str:
     if not counts:
         return "none in the last hour"
     reasons = list(counts) if len(counts) == 1 else [f"{count:,} {reason}" for reason, count in counts.items()]
+    if len(reasons) > _MOST_REASONS:
+        reasons[_MOST_REASONS:] = [f"{sum(list(counts.values())[_MOST_REASONS:]):,} for other reasons"]
     return f"{sum(counts.values()):,} in the last hour: {', '.join(reasons)}{hint}"
 
 
