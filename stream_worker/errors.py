@@ -15,6 +15,9 @@
 Messages are sentences for the person who reads them: what is wrong, and what to do.
 """
 
+import errno
+import os
+
 
 class FinsentryError(Exception):
     """Base of all errors raised on purpose."""
@@ -82,3 +85,11 @@ class TopicRecreated(StopWorker):
 
 class TooManyDeadLetters(StopWorker):
     """So many messages in a row were bad that a bad deploy is likelier than bad input."""
+
+
+def in_words(error: BaseException) -> str:
+    """Whatever a library raised, in one line without a full stop, for a person."""
+    if isinstance(error, OSError) and error.errno:
+        return (os.strerror(error.errno) if error.errno in errno.errorcode else str(error)).lower()
+    # SQLAlchemy adds the statement on lines of its own.
+    return (str(error).partition("\n")[0] or type(error).__name__)[:300].rstrip(".")

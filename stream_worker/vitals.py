@@ -10,7 +10,7 @@ import orjson
 import structlog
 from prometheus_client import CollectorRegistry
 
-from stream_worker.errors import Unavailable
+from stream_worker.errors import Unavailable, in_words
 from stream_worker.metrics import exposition
 from stream_worker.progress import Progress
 
@@ -167,8 +167,7 @@ async def _finding(check: Check) -> Finding:
 def _said(error: Exception) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return f"no answer within {CHECK_SECONDS:g} s"
-    # SQLAlchemy adds the statement on lines of its own.
-    return (str(error).partition("\n")[0] or type(error).__name__)[:300]
+    return in_words(error)
 
 
 async def _always() -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from stream_worker.errors import in_words
 from stream_worker.ingest.backlog import BacklogReader
 from stream_worker.settings import Settings
 from stream_worker.storage.pending import pending
@@ -30,7 +31,7 @@ class Diagnosis:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 return await words[step]()
         except Exception as error:  # noqa: BLE001 - told instead of what could not be found out
-            return f"Nothing can be found out about it ({str(error) or type(error).__name__}); {_STATUS}."
+            return f"Nothing can be found out about it ({in_words(error)}); {_STATUS}."
 
     async def _no_receipt(self) -> str:
         topic, group = self._settings.topic("documents"), self._settings.consumer_group

@@ -17,7 +17,7 @@ from stream_worker.doctor.diagnosis import Diagnosis
 from stream_worker.doctor.ends import Ends, open_ends
 from stream_worker.doctor.marked import MarkedDocument
 from stream_worker.doctor.traces import Place, Traces
-from stream_worker.errors import FinsentryError
+from stream_worker.errors import FinsentryError, in_words
 from stream_worker.ingest.backlog import BacklogReader
 from stream_worker.settings import Clock, Settings
 from stream_worker.storage.engine import create_engine
@@ -96,14 +96,20 @@ class Journey:
             try:
                 async with asyncio.timeout(self._timeout_seconds):
                     detail = await attempt()
-            except TimeoutError:
-                why = await self._diagnosis.of(name)
-                yield step(time.perf_counter() - began, problem=f"Not within {self._timeout_seconds:g} s. {why}")
+            except FinsentryError as error:
+                yield step(time.perf_counter() - began, problem=str(error))
                 return
-            except Exception as error:  # noqa: BLE001 - whatever it is, the step has failed
-                yield step(time.perf_counter() - began, problem=str(error).partition("\n")[0] or repr(error))
+            except Exception as error:  # noqa: BLE001 - whatever a client raises, the step has failed
+                yield step(
+                    time.perf_counter() - began, problem=f"{self._reason(error)}. {await self._diagnosis.of(name)}"
+                )
                 return
             yield step(time.perf_counter() - began, detail)
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            return f"Not within {self._timeout_seconds:g} s"
+        return in_words(error).capitalize()
 
     async def _look_at_postgres(self) -> str:
         await require_current(self._engine)

@@ -39,7 +39,7 @@ def _of_servers(status: Status) -> Iterator[str]:
         if server.address is None:
             yield f"{server.title} has no address: set its variable, see `finsentry check-config`."
         elif server.problem:
-            yield f"{server.title} at {server.address} fails: {server.problem.rstrip('.')}."
+            yield f"{server.title} at {server.address} fails: {server.problem}."
 
 
 def _of_what_must_be_made(status: Status) -> Iterator[str]:
@@ -72,7 +72,7 @@ def _of_health(name: str, process: Process, away: set[str]) -> Iterator[str]:
     # What is said above of a server needs no repetition by those who need it.
     for check, reason in health.failing.items():
         if check not in away:
-            yield f"The {name} is not ready ({check}): {reason.rstrip('.')}."
+            yield f"The {name} is not ready ({check}): {reason}."
 
 
 def _of_the_flow(status: Status, clock: Clock) -> Iterator[str]:

@@ -17,7 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from tritonclient.grpc import service_pb2_grpc
 
-from stream_worker.errors import Unavailable
+from stream_worker.errors import Unavailable, in_words
 from stream_worker.inference.contract import ENTITIES, SENTIMENT
 from stream_worker.inference.question import question
 from stream_worker.ingest.backlog import BacklogReader, read_by_workers
@@ -79,7 +79,7 @@ async def _ask(title: str, address: str | None, question: Callable[[], Awaitable
     except TimeoutError:
         return _Asked(_server(title, address, began, f"no answer within {_ANSWER_SECONDS:g} s"), None)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is wrong
-        return _Asked(_server(title, address, began, str(error).partition("\n")[0] or repr(error)), None)
+        return _Asked(_server(title, address, began, in_words(error)), None)
     return _Asked(_server(title, address, began, ""), answer)
 
 

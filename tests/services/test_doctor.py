@@ -90,4 +90,4 @@ async def test_servers_that_are_away_and_topics_that_are_missing_are_named(
     finally:
         servers.postgres.start()
     assert step["name"] == "postgres"
-    assert "refused" in step["problem"]
+    assert "Postgres does not answer: check FINSENTRY_DATABASE_URL" in step["problem"]
