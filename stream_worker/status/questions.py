@@ -116,7 +116,7 @@ async def _kafka(settings: Settings) -> tuple[list[str], Mapping[str, LaneBacklo
         for lane, (topic, group) in read_by_workers(settings).items():
             partitions = await reader.partitions(topic, group)
             waiting = sum(partition.lag for partition in partitions)
-            lanes[lane] = LaneBacklog(topic, group, len(partitions), await reader.members(group), waiting)
+            lanes[lane.value] = LaneBacklog(topic, group, len(partitions), await reader.members(group), waiting)
     return [topic.name for topic in topics if not topic.partitions], lanes
 
 
