@@ -3,7 +3,7 @@
 import asyncio
 import time
 import unicodedata
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from stream_worker.domain.mentions import Entity, Span
@@ -38,13 +38,14 @@ class Analyzer:
         encoder: Encoder,
         backend: Backend,
         cache: AnalysisCache,
-        max_padded_tokens: int = MAX_PADDED_TOKENS,
+        pass_tokens: Callable[[], int] = lambda: MAX_PADDED_TOKENS,
     ) -> None:
+        """`pass_tokens` says how many padded tokens a forward pass may have now."""
         self.model_version = models.model_version
         #: When both models last answered, by `time.monotonic`.
         self.answered_at = float("-inf")
         self.encoder = encoder
-        self._max_padded_tokens = max_padded_tokens
+        self._pass_tokens = pass_tokens
         self._backend = backend
         self._cache = cache
         self._in_flight: dict[bytes, asyncio.Future[Analysis]] = {}
@@ -88,7 +89,7 @@ class Analyzer:
         await _all(*(self._analyses(batch) for batch in self._batches(encodings)))
 
     def _batches(self, encodings: Encodings) -> Iterator[TokenBatch]:
-        return batches_of(encodings, self._max_padded_tokens)
+        return batches_of(encodings, self._pass_tokens())
 
     async def _infer(self, missing: dict[bytes, str]) -> dict[bytes, Analysis]:
         futures = {digest: asyncio.get_running_loop().create_future() for digest in missing}

@@ -13,11 +13,6 @@ from stream_worker.inference.encoding import Encoder
 from stream_worker.inference.precedence import LeadingBackend, YieldingBackend
 from stream_worker.settings import Settings
 
-#: A pass of history takes 20 to 30 ms on two cores: as long as a live document may wait for one.
-BACKFILL_PASS_TOKENS = 256
-#: One is computed while the next one is on its way.
-BACKFILL_PASSES = 2
-
 
 @asynccontextmanager
 async def open_analyzer(settings: Settings) -> AsyncIterator[Analyzer]:
@@ -48,10 +43,10 @@ async def open_lanes(settings: Settings) -> AsyncIterator[Mapping[Lane, Analyzer
         encoder = Encoder(models.sentiment.tokenizer, models.sentiment.manifest.max_tokens)
         cache = AnalysisCache(settings.prediction_cache)
         live = LeadingBackend(backend)
-        history = YieldingBackend(backend, live, BACKFILL_PASSES)
+        history = YieldingBackend(backend, live)
         yield {
             Lane.LIVE: Analyzer(models, encoder, live, cache),
-            Lane.BACKFILL: Analyzer(models, encoder, history, cache, BACKFILL_PASS_TOKENS),
+            Lane.BACKFILL: Analyzer(models, encoder, history, cache, history.pass_tokens),
         }
 
 

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stream_worker.inference.precedence import LeadingBackend, YieldingBackend
+from stream_worker.inference.precedence import (
+    PASS_TOKENS,
+    QUIET_SECONDS,
+    SHORT_PASS_TOKENS,
+    LeadingBackend,
+    YieldingBackend,
+)
 
 IDS = np.zeros((1, 1), dtype=np.int64)
 
@@ -37,10 +43,10 @@ class SteeredBackend:
 class Models:
     """One backend with both ways in."""
 
-    def __init__(self, at_once: int = 2) -> None:
+    def __init__(self) -> None:
         self.backend = SteeredBackend()
         self.live = LeadingBackend(self.backend)
-        self.history = YieldingBackend(self.backend, self.live, at_once)
+        self.history = YieldingBackend(self.backend, self.live)
 
     async def ask(self, side: LeadingBackend | YieldingBackend, model: str) -> "asyncio.Task[Any]":
         task = asyncio.create_task(side.infer(model, IDS, IDS))
@@ -73,12 +79,23 @@ async def test_a_live_pass_waits_for_nobody() -> None:
     assert models.backend.begun == ["history", "live"]
 
 
-async def test_few_passes_of_history_are_under_way_at_once_of_each_model() -> None:
-    models = Models(at_once=2)
-    tasks = [await models.ask(models.history, model) for model in ("a", "a", "a", "b")]
-    assert models.backend.begun == ["a", "a", "b"]
-    await models.end(*tasks[:2], model="a")
-    assert models.backend.begun == ["a", "a", "b", "a"]
+async def test_one_pass_of_history_is_under_way_at_once_of_each_model() -> None:
+    models = Models()
+    tasks = [await models.ask(models.history, model) for model in ("a", "a", "b")]
+    assert models.backend.begun == ["a", "b"]
+    await models.end(tasks[0], model="a")
+    assert models.backend.begun == ["a", "b", "a"]
+
+
+async def test_passes_of_history_are_short_while_live_documents_come() -> None:
+    models = Models()
+    assert models.history.pass_tokens() == PASS_TOKENS
+    live = await models.ask(models.live, "live")
+    assert models.history.pass_tokens() == SHORT_PASS_TOKENS
+    await models.end(live, model="live")
+    assert models.history.pass_tokens() == SHORT_PASS_TOKENS
+    await asyncio.sleep(QUIET_SECONDS)
+    assert models.history.pass_tokens() == PASS_TOKENS
 
 
 async def test_a_live_pass_that_fails_or_is_cancelled_lets_history_go_on() -> None:
