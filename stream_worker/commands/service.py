@@ -4,12 +4,14 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import Any
 
 import click
 
 from stream_worker.settings import Settings, load_settings
+
+#: A service that was told to stop has so long to close what it has open before it is told again.
+CANCEL_AGAIN_SECONDS = 5.0
 
 
 @click.command()
@@ -94,7 +96,15 @@ def run_until_signal(service: Coroutine[Any, Any, None]) -> None:
 
 async def _until_signal(service: Coroutine[Any, Any, None]) -> None:
     task = asyncio.ensure_future(service)
+    stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    with suppress(asyncio.CancelledError):
-        await task
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stopping = asyncio.ensure_future(stopped.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    while not task.done():
+        # More than once: a library may take a cancellation for its own, and swallow it.
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_AGAIN_SECONDS)
+    if not task.cancelled():
+        task.result()

@@ -49,3 +49,21 @@ def test_a_server_that_is_away_is_one_sentence(command: list[str]) -> None:
     assert done.stderr.startswith("finsentry: ")
     assert "127.0.0.1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_service_that_swallows_its_cancellation_ends_all_the_same() -> None:
+    code = """
+import asyncio, os, signal
+from stream_worker.commands import service
+
+async def deaf():
+    asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        await asyncio.sleep(60)
+
+service.CANCEL_AGAIN_SECONDS = 0.05
+service.run_until_signal(deaf())
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
