@@ -8,7 +8,12 @@ from typing import Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, NotCoordinatorForGroupError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+)
 
 from stream_worker.domain.lanes import Lane
 from stream_worker.errors import Unavailable
@@ -16,7 +21,8 @@ from stream_worker.settings import Settings
 
 T = TypeVar("T")
 
-#: A broker that has just started finds its groups only after a moment.
+#: A broker that has just started knows its groups only after a moment.
+_NOT_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
 _COORDINATOR_TRIES = 20
 _COORDINATOR_SECONDS = 0.1
 _REQUEST_SECONDS = 10.0
@@ -77,6 +83,9 @@ class BacklogReader:
             if not partitions:
                 return []
             committed = await admin.list_consumer_group_offsets(group, partitions=partitions)
+            if len(committed) < len(partitions):
+                # aiokafka passes over the error of the answer as a whole: the broker is still loading its groups.
+                raise GroupLoadInProgressError
             earliest = await consumer.beginning_offsets(partitions)
             end = await consumer.end_offsets(partitions)
             return [
@@ -132,7 +141,7 @@ async def _with_coordinator(question: Callable[[], Awaitable[T]]) -> T:
     for remaining in reversed(range(_COORDINATOR_TRIES)):
         try:
             return await question()
-        except (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError):
+        except _NOT_YET:
             if not remaining:
                 raise
         await asyncio.sleep(_COORDINATOR_SECONDS)

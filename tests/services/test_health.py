@@ -13,6 +13,7 @@ import pytest
 from stream_worker.local.ports import free_port
 from stream_worker.local.server import Server
 from stream_worker.local.servers import Servers
+from stream_worker.local.triton import Triton
 from stream_worker.settings import Settings
 from tests.services.deployment import Deployment, deployed, document
 
@@ -21,6 +22,7 @@ class Probe:
     """Asks one process."""
 
     def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
+        self.port = port
         self._session = session
         self._address = f"http://127.0.0.1:{port}"
 
@@ -37,6 +39,11 @@ class Probe:
         async with self._session.get(f"{self._address}/readyz") as response:
             answer: Mapping[str, Any] = json.loads(await response.read())
             return answer
+
+    async def metrics(self) -> list[str]:
+        """The lines of `/metrics`."""
+        async with self._session.get(f"{self._address}/metrics") as response:
+            return (await response.text()).splitlines()
 
     async def until(self, path: str, status: int, seconds: float = 60.0) -> None:
         """Wait until the path has this status."""
@@ -81,26 +88,22 @@ async def _back(server: Server) -> None:
     await asyncio.to_thread(server.wait_ready)
 
 
-async def test_a_worker_without_postgres_is_alive_and_names_postgres_until_it_is_back(
+async def test_a_worker_names_the_server_that_is_away_stays_alive_and_is_ready_when_it_is_back(
     worker: Probe, servers: Servers
 ) -> None:
-    servers.postgres.kill()
-    try:
-        checks = await worker.until_failing("postgres")
-        assert "refused" in checks["postgres"]["detail"]
-        assert checks["triton"]["ok"]
-        assert await worker.status("livez") == 200
-    finally:
-        await _back(servers.postgres)
-    await worker.until("readyz", 200)
+    for name, server in {"postgres": servers.postgres, "kafka": servers.kafka}.items():
+        server.kill()
+        try:
+            checks = await worker.until_failing(name)
+            assert checks["triton"]["ok"]
+            assert await worker.status("livez") == 200
+            assert await worker.status("metrics") == 200
+        finally:
+            await _back(server)
+        await worker.until("readyz", 200)
 
-
-async def test_a_dead_model_process_makes_a_worker_unready_while_triton_says_ready(
-    worker: Probe, servers: Servers
-) -> None:
-    stubs = psutil.Process(servers.triton.process.pid).children()
-    (stub,) = (stub for stub in stubs if "/entities/" in " ".join(stub.cmdline()))
-    stub.kill()
+    # Triton itself goes on saying that it is ready.
+    _process_behind(servers.triton, "entities").kill()
     try:
         checks = await worker.until_failing("triton")
         assert "entities" in checks["triton"]["detail"]
@@ -112,15 +115,9 @@ async def test_a_dead_model_process_makes_a_worker_unready_while_triton_says_rea
     await worker.until("readyz", 200)
 
 
-async def test_a_worker_without_kafka_is_alive_and_names_kafka(worker: Probe, servers: Servers) -> None:
-    servers.kafka.kill()
-    try:
-        await worker.until_failing("kafka")
-        assert await worker.status("livez") == 200
-        assert await worker.status("metrics") == 200
-    finally:
-        await _back(servers.kafka)
-    await worker.until("readyz", 200)
+def _process_behind(triton: Triton, model: str) -> psutil.Process:
+    (found,) = (p for p in psutil.Process(triton.process.pid).children() if f"/{model}/" in " ".join(p.cmdline()))
+    return found
 
 
 async def test_a_worker_that_waits_for_a_server_at_its_start_is_alive_and_says_for_which(
@@ -157,16 +154,6 @@ async def test_a_worker_that_finds_all_partitions_taken_is_ready_to_take_over(
             await asyncio.sleep(0.2)
 
 
-async def test_a_second_worker_on_the_same_port_says_so_in_one_sentence(worker: Probe, deployment: Deployment) -> None:
-    port = int(worker._address.rpartition(":")[2])
-    second = await deployment.start("worker", worker_http_port=port)
-    async with asyncio.timeout(30):
-        assert await second.wait() == 78
-    deployment.workers.remove(second)
-    (sentence,) = (deployment.logs / "worker-1.log").read_text().splitlines()
-    assert sentence.startswith(f"finsentry: Port {port} of 127.0.0.1 for health and metrics is taken: set FINSENTRY_")
-
-
 async def test_a_monitor_names_what_it_misses_and_tells_what_it_owes(
     deployment: Deployment, servers: Servers, session: aiohttp.ClientSession
 ) -> None:
@@ -189,19 +176,24 @@ async def test_a_monitor_names_what_it_misses_and_tells_what_it_owes(
     await probe.until("readyz", 200)
 
 
-async def test_lag_is_told_by_topic_and_partition(
-    worker: Probe, deployment: Deployment, session: aiohttp.ClientSession
+async def test_lag_is_told_by_partition_and_a_second_worker_on_the_port_says_that_it_is_taken(
+    worker: Probe, deployment: Deployment
 ) -> None:
     await deployment.send([document(f"Headline {n}", n) for n in range(10)])
     await deployment.until("SELECT count(*) FROM receipts", 10)
     topic = deployment.settings.topic("documents")
-    expected = [
+    expected = {
         f'finsentry_consumer_lag_messages{{lane="live",partition="{number}",topic="{topic}"}} 0.0' for number in (0, 1)
-    ]
+    }
     async with asyncio.timeout(20):
-        while True:
-            async with session.get(f"{worker._address}/metrics") as response:
-                lines = (await response.text()).splitlines()
-            if set(expected) <= set(lines):
-                break
+        while not expected <= set(await worker.metrics()):
             await asyncio.sleep(0.2)
+
+    second = await deployment.start("worker", worker_http_port=worker.port)
+    async with asyncio.timeout(30):
+        assert await second.wait() == 78
+    deployment.workers.remove(second)
+    (sentence,) = (deployment.logs / "worker-1.log").read_text().splitlines()
+    assert sentence.startswith(
+        f"finsentry: Port {worker.port} of 127.0.0.1 for health and metrics is taken: set FINSENTRY_WORKER_HTTP_PORT"
+    )

@@ -69,7 +69,7 @@ async def traffic(triton: Triton, settings: Settings) -> AsyncIterator[None]:
 
 async def test_models_that_answer_are_well(triton: Triton) -> None:
     watch = ModelWatch(triton.address, ENTITIES, start_seconds=1.0)
-    assert await first_ailment(watch.ailment, 3.0) is None
+    assert await first_ailment(watch.ailment, 2.0) is None
     watch.close()
 
 
@@ -88,7 +88,7 @@ async def test_a_model_that_is_too_slow_for_the_watch_but_answers_others_is_left
     monkeypatch.setattr(model_watch, "ANSWER_SECONDS", 1e-6)
     async with traffic(triton, Settings(triton_url=triton.address, model_repository=model_repository)):
         watch = ModelWatch(triton.address, ENTITIES, start_seconds=1.5)
-        assert await first_ailment(watch.ailment, 4.0) is None
+        assert await first_ailment(watch.ailment, 3.0) is None
     watch.close()
 
 
@@ -106,5 +106,5 @@ async def test_a_triton_that_hangs_is_found_by_its_silence(
 
 async def test_a_triton_that_is_still_loading_has_its_time(triton: Triton) -> None:
     nobody = ModelWatch("127.0.0.1:9", ENTITIES, start_seconds=60.0)
-    assert await first_ailment(nobody.ailment, 3.0) is None
+    assert await first_ailment(nobody.ailment, 2.0) is None
     nobody.close()
