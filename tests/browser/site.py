@@ -97,6 +97,7 @@ def _scores(story: Story, document: Mapping[str, Any]) -> list[dict[str, Any]]:
             "document_id": document["document_id"],
             "content_digest": document["content_digest"],
             "instrument_id": instrument_id,
+            "relevance": 1.0 if instrument_id else None,
             "negative": sentiment.negative,
             "neutral": sentiment.neutral,
             "positive": sentiment.positive,

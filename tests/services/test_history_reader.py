@@ -46,6 +46,7 @@ async def _store(engine: AsyncEngine, name: str, minutes: int, towards: dict[str
                 "document_id": name,
                 "content_digest": document["content_digest"],
                 "instrument_id": instrument_id,
+                "relevance": 1.0 if instrument_id else None,
                 "negative": 0.25 - lean / 4,
                 "neutral": 0.5,
                 "positive": 0.25 + lean / 4,
