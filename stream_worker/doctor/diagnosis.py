@@ -35,7 +35,7 @@ class Diagnosis:
 
     async def _no_receipt(self) -> str:
         topic, group = self._settings.topic("documents"), self._settings.consumer_group
-        if not await self._reader.members(group):
+        if await self._reader.members(group) == 0:
             return f"No worker is in the group {group}: start `finsentry worker`."
         waiting = sum(partition.lag for partition in await self._reader.partitions(topic, group))
         return (

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
+    IncompatibleBrokerVersion,
     KafkaError,
     NotCoordinatorForGroupError,
 )
@@ -95,11 +96,15 @@ class BacklogReader:
 
         return await self._ask(ask)
 
-    async def members(self, group: str) -> int:
-        """How many consumers are in the group; one that has died counts until its session is over."""
+    async def members(self, group: str) -> int | None:
+        """How many consumers are in the group; one that has died counts until its session is over. None where the
+        broker (librdkafka's mock) cannot be asked."""
 
-        async def ask(_: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> int:
-            responses = await admin.describe_consumer_groups([group])
+        async def ask(_: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> int | None:
+            try:
+                responses = await admin.describe_consumer_groups([group])
+            except IncompatibleBrokerVersion:
+                return None
             return sum(len(described[5]) for response in responses for described in response.groups)
 
         return await self._ask(ask)

@@ -51,12 +51,12 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class LaneBacklog:
-    """What waits in Kafka. `readers` are the workers in the lane's group."""
+    """What waits in Kafka. `readers` are the workers in the lane's group; None where Kafka cannot tell."""
 
     topic: str
     group: str
     partitions: int
-    readers: int
+    readers: int | None
     waiting: int
 
 
@@ -88,6 +88,11 @@ class Status:
     def expects_services(self) -> bool:
         """Whether worker and monitor should run: not where the stack was started for its servers only."""
         return not self.up or "worker" in self.processes
+
+    @property
+    def is_nowhere(self) -> bool:
+        """Whether there is nothing to look at: no embedded stack, and no address of any server."""
+        return self.up is None and not any(server.address for server in self.servers.values())
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""

@@ -15,7 +15,7 @@ LONGEST_SILENCE = timedelta(seconds=60)
 
 def problems(status: Status, clock: Clock) -> list[str]:
     """Sentences for a person, what is to be done first coming first. Nothing is wrong where there are none."""
-    if status.up is None and not any(server.address for server in status.servers.values()):
+    if status.is_nowhere:
         return [
             f"finsentry is not up in {status.home}: start it with `finsentry up`, or set FINSENTRY_DATABASE_URL, "
             "_REDIS_URL, _KAFKA_BOOTSTRAP and _TRITON_URL to look at servers elsewhere."
@@ -38,6 +38,8 @@ def _of_servers(status: Status) -> Iterator[str]:
     for server in status.servers.values():
         if server.address is None:
             yield f"{server.title} has no address: set its variable, see `finsentry check-config`."
+        elif server.problem.startswith(server.title):
+            yield f"{server.problem}."
         elif server.problem:
             yield f"{server.title} at {server.address} fails: {server.problem}."
 
@@ -77,7 +79,7 @@ def _of_health(name: str, process: Process, away: set[str]) -> Iterator[str]:
 
 def _of_the_flow(status: Status, clock: Clock) -> Iterator[str]:
     lanes = list((status.lanes or {}).values())
-    if unread := [lane for lane in lanes if not lane.readers and lane.partitions]:
+    if unread := [lane for lane in lanes if lane.readers == 0 and lane.partitions]:
         waiting = sum(lane.waiting for lane in unread)
         wait = f", and {waiting:,} documents wait" if waiting else ""
         yield f"No worker reads {' and '.join(lane.topic for lane in unread)}{wait}: start `finsentry worker`."
@@ -85,7 +87,7 @@ def _of_the_flow(status: Status, clock: Clock) -> Iterator[str]:
     if activity is None:
         return
     live = (status.lanes or {}).get("live")
-    if live is not None and live.readers and live.waiting:
+    if live is not None and live.readers != 0 and live.waiting:
         newest = activity.newest_received_at
         if newest is None or activity.now - newest > LONGEST_SILENCE:
             yield (

@@ -20,6 +20,8 @@ _NAME_WIDTH, _CONDITION_WIDTH, _PID_WIDTH = 9, 9, 11
 def screen(status: Status, problems: Sequence[str]) -> RenderableType:
     """What is wrong first, in words; then everything, aligned."""
     sections: list[RenderableType] = [_heading(status), _verdict(problems)]
+    if status.is_nowhere:
+        return Group(*sections)
     sections += [_section("SERVERS", _servers(status))]
     if rows := list(_processes(status.processes)):
         sections += [_section("PROCESSES", _grid(rows))]
@@ -30,13 +32,7 @@ def screen(status: Status, problems: Sequence[str]) -> RenderableType:
 
 
 def _heading(status: Status) -> Text:
-    where = (
-        f"up in {status.home}"
-        if status.up
-        else f"not up in {status.home}"
-        if status.up is False
-        else "servers elsewhere"
-    )
+    where = {True: f"up in {status.home}", False: f"not up in {status.home}", None: "not started here"}[status.up]
     return Text.assemble(("finsentry", "bold"), f" {status.version} · {where} · {status.at:%Y-%m-%d %H:%M:%S} UTC")
 
 
@@ -129,7 +125,7 @@ def _lanes(status: Status) -> Table:
             f"{activity.per_second.get(name, 0.0):.1f}" if activity else _NOTHING,
             _seconds(latency.p50_seconds) if latency else _NOTHING,
             _seconds(latency.p99_seconds) if latency else _NOTHING,
-            str(backlog.readers) if backlog else _NOTHING,
+            str(backlog.readers) if backlog and backlog.readers is not None else _NOTHING,
         )
     return table
 
