@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from stream_worker.assembly import lane_assessors
 from stream_worker.backfill import BackfillLane
 from stream_worker.domain.lanes import Lane
-from stream_worker.errors import ConfigurationError, FinsentryError, StopWorker
+from stream_worker.errors import ConfigurationError, FinsentryError, StopWorker, TooManyDeadLetters
 from stream_worker.faust_consumer import assignor_with, transport_with
 from stream_worker.inference.analyzer import Analyzer
 from stream_worker.inference.opening import open_lanes
@@ -80,7 +80,7 @@ class ScoringWorker:
             acknowledge=self._positions.acknowledge,
             fail=self._fail,
         )
-        self._backfill = BackfillLane(settings, pipelines[Lane.BACKFILL], self._fail, self._drain_seconds)
+        self._backfill = BackfillLane(settings, pipelines[Lane.BACKFILL], self._drain_seconds)
         self._app = self._faust_app()
 
     async def run(self) -> None:
@@ -126,7 +126,12 @@ class ScoringWorker:
             self._stop.set()
 
     def _backfill_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, TooManyDeadLetters):
+            # Whoever replays a bad file must not stop what is live.
+            _log.error("history stands still until this worker is started again", reason=str(error))
+        else:
             self._fail(error)
 
     def _topic_is_missing(self, topic: str) -> None:

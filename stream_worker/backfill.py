@@ -36,32 +36,27 @@ _log = structlog.get_logger(__name__)
 class BackfillLane(ConsumerRebalanceListener):  # type: ignore[misc]
     """Pulls, scores and commits until cancelled. For one event loop.
 
-    `fail` is called with what the pipeline cannot cure. `drain_seconds` says how long a stop or rebalance may wait for
-    batches under way; what is abandoned then is read again.
+    `drain_seconds` says how long a stop or rebalance may wait for batches under way; what is abandoned is read again.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        pipeline: ScoringPipeline,
-        fail: Callable[[BaseException], None],
-        drain_seconds: Callable[[], float],
-    ) -> None:
+    def __init__(self, settings: Settings, pipeline: ScoringPipeline, drain_seconds: Callable[[], float]) -> None:
         self._settings = settings
         self._pipeline = pipeline
         self._drain_seconds = drain_seconds
         self._positions = Positions()
         self._committed: dict[TopicPartition, int] = {}
-        self._batches = BatchChain(pipeline, self._positions.acknowledge, fail, lane=Lane.BACKFILL)
+        self._batches = BatchChain(pipeline, self._positions.acknowledge, self._fail, lane=Lane.BACKFILL)
+        self._failure: BaseException | None = None
         self._consumer: AIOKafkaConsumer
         #: The partitions that this lane reads; None before it has joined its group.
         self.assigned: frozenset[tuple[str, int]] | None = None
 
     async def run(self) -> None:
-        """Raises KafkaError where Kafka refuses for good."""
+        """Raises what the pipeline could not cure, with nothing of the failed batch acknowledged, and KafkaError where
+        Kafka refuses for good."""
         self._consumer = await until_available(self._started_consumer, "Kafka")
         try:
-            while True:
+            while self._failure is None:
                 if await self._batches.fewer_than(BATCHES_IN_FLIGHT, POLL_SECONDS):
                     await until_available(self._pull, "reading history")
                 await self._commit()
@@ -70,6 +65,8 @@ class BackfillLane(ConsumerRebalanceListener):  # type: ignore[misc]
             with suppress(KafkaError, TimeoutError):
                 await self._commit()
                 await asyncio.wait_for(self._consumer.stop(), CLOSE_SECONDS)
+            self.assigned = frozenset()
+        raise self._failure
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Finish or abandon what was read."""
@@ -82,6 +79,9 @@ class BackfillLane(ConsumerRebalanceListener):  # type: ignore[misc]
         self._positions.reset()
         self._committed.clear()
         self._pipeline.partitions_assigned()
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
 
     async def _started_consumer(self) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(

@@ -148,3 +148,18 @@ async def test_kafka_that_dies_and_comes_back_changes_no_count(deployment: Deplo
     await deployment.until(_receipts(deployment, HISTORY), WAITING)
     assert worker.returncode is None, deployment.log_tail()
     assert await deployment.outcomes() == {"accepted": WAITING}
+
+
+async def test_history_that_is_all_bad_stands_still_and_live_documents_go_on(deployment: Deployment) -> None:
+    await deployment.send([b"junk"] * 500, partition=0, to=HISTORY)
+    worker = await deployment.start("worker", dead_letter_limit=200)
+    async with asyncio.timeout(30):
+        while "history stands still" not in deployment.log_tail():
+            await asyncio.sleep(0.1)
+    await deployment.send([document(f"New headline {n}", n) for n in range(50)])
+    await deployment.until(_receipts(deployment, "documents"), 50)
+    assert await deployment.value(_receipts(deployment, HISTORY)) < 200
+    assert await deployment.stop(worker) == 0
+    await deployment.start("worker", dead_letter_limit=0)
+    await deployment.until(_receipts(deployment, HISTORY), 500)
+    await _assert_everything_holds(deployment)
