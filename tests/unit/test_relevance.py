@@ -96,7 +96,7 @@ def test_more_weight_for_the_more_positive_opinion_never_lowers_the_odds(
     one: Sentiment, other: Sentiment, less: float, more: float
 ) -> None:
     def odds(sentiment: Sentiment) -> float:
-        return sentiment.positive / sentiment.negative
+        return math.log(sentiment.positive / sentiment.negative)
 
     low, high = sorted((one, other), key=odds)
     small, large = sorted((less, more))
