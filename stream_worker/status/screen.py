@@ -14,7 +14,7 @@ WIDTH = 100
 _OWN = ("worker", "monitor", "gateway", "feeds", "dashboard", "source")
 _NOTHING = "–"
 _MOST_REASONS = 3
-_NAME_WIDTH, _CONDITION_WIDTH, _PID_WIDTH = 9, 9, 11
+_NAME_WIDTH, _CONDITION_WIDTH, _PID_WIDTH, _UPTIME_WIDTH = 9, 9, 7, 7
 
 
 def screen(status: Status, problems: Sequence[str]) -> RenderableType:
@@ -60,12 +60,20 @@ def _indented(content: RenderableType) -> RenderableType:
 
 def _grid(rows: Sequence[Sequence[str | Text]]) -> Table:
     """Columns of servers and processes stand below each other."""
-    table = Table.grid(padding=(0, 3, 0, 0))
-    for width in (_NAME_WIDTH, _CONDITION_WIDTH, _PID_WIDTH):
-        table.add_column(min_width=width)
+    table = _table()
+    table.add_column("", min_width=_NAME_WIDTH)
+    table.add_column("", min_width=_CONDITION_WIDTH)
+    table.add_column("pid", min_width=_PID_WIDTH, justify="right")
+    table.add_column("up", min_width=_UPTIME_WIDTH, justify="right")
+    table.add_column("restarts", justify="right")
+    table.add_column("")
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _table() -> Table:
+    return Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
 
 
 def _servers(status: Status) -> Table:
@@ -101,14 +109,14 @@ def _condition(process: Process) -> Text:
 def _running(process: Process | None) -> Sequence[str | Text]:
     if process is None or process.restarts is None:
         return ["", "", ""]
-    restarts = Text(f"{process.restarts} restart{'s' * (process.restarts != 1)}", "yellow" if process.restarts else "")
+    restarts = Text(str(process.restarts), "yellow" if process.restarts else "")
     if process.pid is None or process.uptime_seconds is None:
         return ["", "", restarts]
-    return [f"pid {process.pid}", f"up {timedelta(seconds=int(process.uptime_seconds))}", restarts]
+    return [str(process.pid), str(timedelta(seconds=int(process.uptime_seconds))), restarts]
 
 
 def _lanes(status: Status) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="dim")
+    table = _table()
     for title in ("lane", "waiting", "a second", "p50", "p99", "workers"):
         table.add_column(title, justify="left" if title == "lane" else "right")
     activity = status.activity
