@@ -36,7 +36,7 @@ class MissingProgramError(ConfigurationError):
 
 
 class InvalidDocument(FinsentryError):
-    """A message that cannot become a document. `reason` is one of `domain.documents.Reason`; `field` is the wire
+    """A message that cannot become a document. `reason` is one of `domain.refusals.Reason`; `field` is the wire
     field that is to blame, None for the message as a whole."""
 
     def __init__(self, reason: str, detail: str, field: str | None = None) -> None:

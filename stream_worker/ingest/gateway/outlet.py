@@ -94,6 +94,9 @@ class Outlet:
         Raises Unavailable at once while Kafka is known to be away, and after the deadline: then any of the messages
         may or may not come to stand in the topic.
         """
+        if not messages:
+            # Kafka is not asked, so nothing is known of it afterwards.
+            return []
         self.require_kafka()
         producer = self._producer
         assert producer is not None
