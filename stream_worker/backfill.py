@@ -5,6 +5,7 @@ that does not take its messages stops that loop for all others. What is not pull
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
@@ -14,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
 from stream_worker.domain.lanes import Lane
-from stream_worker.pipelines.batch import Message
+from stream_worker.pipelines.batch import Message, cut
 from stream_worker.pipelines.batch_chain import BatchChain
 from stream_worker.pipelines.positions import Positions
 from stream_worker.pipelines.scoring import ScoringPipeline
@@ -47,6 +48,8 @@ class BackfillLane(ConsumerRebalanceListener):  # type: ignore[misc]
         self._committed: dict[TopicPartition, int] = {}
         self._batches = BatchChain(pipeline, self._positions.acknowledge, self._fail, lane=Lane.BACKFILL)
         self._failure: BaseException | None = None
+        #: Batches that were read and not begun.
+        self._waiting: deque[list[Message]] = deque()
         self._consumer: AIOKafkaConsumer
         #: The partitions that this lane reads; None before it has joined its group.
         self.assigned: frozenset[tuple[str, int]] | None = None
@@ -54,28 +57,35 @@ class BackfillLane(ConsumerRebalanceListener):  # type: ignore[misc]
     async def run(self) -> None:
         """Raises what the pipeline could not cure, with nothing of the failed batch acknowledged, and KafkaError where
         Kafka refuses for good."""
-        self._consumer = await until_available(self._started_consumer, "Kafka")
+        await until_available(self._start_consumer, "Kafka")
         try:
             while self._failure is None:
                 if await self._batches.fewer_than(BATCHES_IN_FLIGHT, POLL_SECONDS):
-                    await until_available(self._pull, "reading history")
+                    if not self._waiting:
+                        await until_available(self._pull, "reading history")
+                    if self._waiting:
+                        self._batches.start(self._waiting.popleft())
                 await self._commit()
         finally:
             await self._batches.drain(self._drain_seconds())
             with suppress(KafkaError, TimeoutError):
                 await self._commit()
+            # Whatever became of that: a member that stays keeps its partitions from all others.
+            with suppress(KafkaError, TimeoutError):
                 await asyncio.wait_for(self._consumer.stop(), CLOSE_SECONDS)
             self.assigned = frozenset()
         raise self._failure
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Finish or abandon what was read."""
+        """Finish or abandon what was begun, and forget what was not."""
+        self._waiting.clear()
         await self._batches.drain(self._drain_seconds())
         await self._commit()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Reading begins anew at the committed offsets."""
         self.assigned = frozenset((partition.topic, partition.partition) for partition in assigned)
+        self._waiting.clear()
         self._positions.reset()
         self._committed.clear()
         self._pipeline.partitions_assigned()
@@ -83,24 +93,23 @@ class BackfillLane(ConsumerRebalanceListener):  # type: ignore[misc]
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
 
-    async def _started_consumer(self) -> AIOKafkaConsumer:
-        consumer = AIOKafkaConsumer(
+    async def _start_consumer(self) -> None:
+        self._consumer = AIOKafkaConsumer(
             bootstrap_servers=self._settings.require_kafka_bootstrap(),
             group_id=self._settings.backfill_consumer_group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_interval_ms=LONGEST_PAUSE_MS,
         )
-        consumer.subscribe([self._settings.topic("documents-backfill")], listener=self)
+        self._consumer.subscribe([self._settings.topic("documents-backfill")], listener=self)
         try:
-            await consumer.start()
+            await self._consumer.start()
         except BaseException:
-            await consumer.stop()
+            await self._consumer.stop()
             raise
-        return consumer
 
     async def _pull(self) -> None:
-        """Start a batch of what there is; come back without one after a while."""
+        """Read what there is; come back with nothing after a while."""
         fetched: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
             timeout_ms=int(POLL_SECONDS * 1000), max_records=BATCH_DOCUMENTS
         )
@@ -109,8 +118,7 @@ class BackfillLane(ConsumerRebalanceListener):  # type: ignore[misc]
             for records in fetched.values()
             for record in records
         ]
-        if messages:
-            self._batches.start(messages)
+        self._waiting.extend(cut(messages, self._settings.batch_bytes))
 
     async def _commit(self) -> None:
         """Commit what was acknowledged since the last time. Where that fails, it is read again, and known then."""

@@ -1,5 +1,6 @@
 """A batch of Kafka messages on its way through the scoring pipeline."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from stream_worker.domain.documents import Document, Retraction, Revision
@@ -23,6 +24,21 @@ class Message:
     def position(self) -> Position:
         """What identifies the message."""
         return self.topic, self.partition, self.offset
+
+
+def cut(messages: Iterable[Message], limit_bytes: int) -> Iterator[list[Message]]:
+    """In order, into batches of so many bytes of values at the most; a message that has more is a batch by itself."""
+    batch: list[Message] = []
+    batch_bytes = 0
+    for message in messages:
+        message_bytes = len(message.value or b"")
+        if batch and batch_bytes + message_bytes > limit_bytes:
+            yield batch
+            batch, batch_bytes = [], 0
+        batch.append(message)
+        batch_bytes += message_bytes
+    if batch:
+        yield batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,3 +163,13 @@ async def test_history_that_is_all_bad_stands_still_and_live_documents_go_on(dep
     await deployment.start("worker", dead_letter_limit=0)
     await deployment.until(_receipts(deployment, HISTORY), 500)
     await _assert_everything_holds(deployment)
+
+
+async def test_history_of_long_texts_is_scored_in_batches_of_few_bytes(deployment: Deployment) -> None:
+    await deployment.send([document(f"Old headline {n} " + "and more " * 50, n) for n in range(200)], to=HISTORY)
+    await deployment.start("worker", batch_bytes=2_000)
+    await deployment.until(_receipts(deployment, HISTORY), 200)
+    batches = await deployment.rows("SELECT count(*) FROM receipts GROUP BY batch_id")
+    assert max(documents for (documents,) in batches) <= 4
+    assert not [path for path in deployment.logs.iterdir() if "Traceback" in path.read_text()]
+    await _assert_everything_holds(deployment)
