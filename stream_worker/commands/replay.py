@@ -83,8 +83,9 @@ def replay(as_json: bool, lane: str, **given: object) -> None:
 
     With --speed, a line that is older than one in front of it, or has no readable time, is published together with
     that one. With --rebase, documents keep their identity and become new revisions; a line without a readable time is
-    left as it is. Without --speed, what was published over a day after the first line would lie too far ahead of now,
-    and become a dead letter.
+    left as it is, and an updated_at that would lie ahead becomes now (corrections keep their order by a millionth of
+    what they lay ahead). Without --speed, what was published over a day after the first line would lie too far ahead
+    of now, and become a dead letter.
 
     With --generate, headlines are made instead: about 8 a second (or --rate) in bursts, with stories, copies,
     corrections, comments, foreign text and junk, each keyed by its id. Exits 1 if Kafka has not acknowledged every
@@ -193,10 +194,16 @@ def _messages(options: _Options, lines: LinesOfFiles, limit: int, pace: Pace, be
     if first is None:
         return due_lines(lines, options.rate)
     if options.speed is None:
-        return rebased(due_lines(lines, options.rate), lambda time: time - first + begun_at, now)
+        # The same times again after a kill, so that what is published twice is a duplicate.
+        messages = due_lines(lines, options.rate)
+        return rebased(messages, lambda time: time - first + begun_at, lambda _: begun_at, now)
     clock = OriginalClock(first, options.speed)
     messages = lines_by_clock(lines, clock, now)
-    return rebased(messages, lambda time: pace.time_of(clock.seconds(time)), now) if options.rebase else messages
+    if not options.rebase:
+        return messages
+    return rebased(
+        messages, lambda time: pace.time_of(clock.seconds(time)), lambda line: pace.time_of(line.after_seconds), now
+    )
 
 
 def _progress(lines: LinesOfFiles) -> AbstractContextManager[Callable[[], None]]:

@@ -43,17 +43,34 @@ def lines_by_clock(lines: Iterable[Line], clock: OriginalClock, now: datetime) -
         yield Due(seconds, line.value, line.origin)
 
 
-def rebased(messages: Iterable[Due], moved: Callable[[datetime], datetime], now: datetime) -> Iterator[Due]:
-    """The messages with their times moved, and what they moved from; what tells no time is left as it is."""
+def rebased(
+    messages: Iterable[Due],
+    moved: Callable[[datetime], datetime],
+    sent_at: Callable[[Due], datetime],
+    now: datetime,
+) -> Iterator[Due]:
+    """The messages with their times moved, and what they moved from; what tells no time is left as it is.
+
+    No `updated_at` lies ahead of `sent_at`, or of its document's own time of publication if that is later: a file has
+    its corrections where their document was published, and they would be refused as too far ahead.
+    """
     for message in messages:
         fields = _fields(message.value)
         found = {name: _time(fields, name, now) for name in ("published_at", "updated_at")}
-        times = {name: time for name, time in found.items() if time is not None}
-        yield replace(message, value=_moved(fields, times, moved)) if times else message
+        times = {name: moved(time) for name, time in found.items() if time is not None}
+        if "updated_at" in times:
+            latest = max(sent_at(message), times.get("published_at", EARLIEST))
+            times["updated_at"] = _not_after(latest, times["updated_at"])
+        yield replace(message, value=_encoded(fields, times)) if times else message
 
 
-def _moved(fields: Mapping[str, Any], times: Mapping[str, datetime], moved: Callable[[datetime], datetime]) -> bytes:
-    changed = {name: moved(time).isoformat() for name, time in times.items()}
+def _not_after(latest: datetime, time: datetime) -> datetime:
+    """What is later becomes `latest` and a millionth of the excess, which keeps corrections in their order."""
+    return time if time <= latest else latest + (time - latest) / 1_000_000
+
+
+def _encoded(fields: Mapping[str, Any], times: Mapping[str, datetime]) -> bytes:
+    changed = {name: time.isoformat() for name, time in times.items()}
     # What was moved before still is the document that it was first.
     origin = fields.get("rebased_from") or fields.get("published_at")
     return orjson.dumps({**fields, **changed, **({"rebased_from": origin} if "published_at" in times else {})})

@@ -27,8 +27,14 @@ def _due(*values: bytes | None, speed: float = 1.0) -> list[float]:
 
 
 def _rebased(value: bytes | None) -> bytes | None:
-    (message,) = rebased([Due(0.0, value, "file:1")], lambda time: time + timedelta(days=1), NOW)
+    (message,) = rebased([Due(0.0, value, "file:1")], lambda time: time + timedelta(days=1), lambda _: NOW, NOW)
     return message.value
+
+
+def _updated_at(sent_at: datetime, *values: bytes) -> list[datetime]:
+    """Where nothing moves but what lies ahead."""
+    messages = rebased([Due(0.0, value, "file:1") for value in values], lambda time: time, lambda _: sent_at, NOW)
+    return [datetime.fromisoformat(orjson.loads(message.value or b"")["updated_at"]) for message in messages]
 
 
 def test_gaps_are_divided_by_the_speed() -> None:
@@ -82,3 +88,25 @@ def test_what_was_moved_before_still_is_the_document_that_it_was_first() -> None
 def test_a_retraction_without_a_time_of_publication_moves_only_its_own() -> None:
     moved = orjson.loads(_rebased(b'{"op": "retract", "id": "1", "updated_at": "2008-09-15T08:00:00Z"}') or b"")
     assert moved == {"op": "retract", "id": "1", "updated_at": "2008-09-16T08:00:00+00:00"}
+
+
+def test_corrections_that_would_lie_ahead_are_dated_just_after_their_line_and_keep_their_order() -> None:
+    published, minute = FIRST + timedelta(hours=1), timedelta(minutes=1)
+    updates = [
+        FIRST + minute,
+        published + minute,
+        published + timedelta(days=3),
+        published + timedelta(days=3, hours=1),
+    ]
+    corrections = [_at(3600, updated_at=time) for time in updates]
+    assert _updated_at(published + 2 * minute, *corrections)[:2] == updates[:2]
+    for sent_at in (FIRST, published, published + 2 * minute):
+        moved = _updated_at(sent_at, *corrections)
+        assert moved == sorted(set(moved))
+        assert published < moved[2] < moved[3] < max(sent_at, published) + timedelta(seconds=1)
+
+
+def test_a_retraction_that_would_lie_ahead_is_dated_just_after_its_line() -> None:
+    value = orjson.dumps({"op": "retract", "id": "1", "updated_at": FIRST + timedelta(days=3)})
+    (moved,) = _updated_at(FIRST, value)
+    assert FIRST < moved < FIRST + timedelta(seconds=1)
