@@ -5,6 +5,7 @@ read from Postgres and put into Redis, and the notes are deleted: a crash in bet
 """
 
 import asyncio
+import math
 import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -149,9 +150,9 @@ async def run_monitor(settings: Settings) -> None:
         engine = create_engine(settings.require_database_url(), pool_size=3)
         stack.push_async_callback(engine.dispose)
         redis = await stack.enter_async_context(_redis(settings))
+        vitals.gauges_are_read_by(partial(_read_gauges, engine))
         await until_available(partial(require_current, engine), "checking the schema", progress)
         vitals.ready_when({"postgres": partial(ask, engine), "redis": partial(live.ask, redis)})
-        vitals.gauges_are_read_by(partial(_read_gauges, engine))
         await Monitor(engine, redis, settings, progress).run()
 
 
@@ -166,6 +167,9 @@ def _redis(settings: Settings) -> Redis:
 
 
 async def _read_gauges(engine: AsyncEngine) -> None:
+    # Where Postgres does not answer nothing is known: what was owed before would look as if all were well.
+    for gauge in (metrics.PENDING_MARKS, metrics.OLDEST_MARK_SECONDS, metrics.PENDING_PUBLICATIONS):
+        gauge.set(math.nan)
     async with engine.connect() as connection:
         owed = await pending(connection)
     metrics.PENDING_MARKS.set(owed.marks)

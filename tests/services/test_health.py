@@ -171,9 +171,13 @@ async def test_a_monitor_names_what_it_misses_and_tells_what_it_owes(
     try:
         await probe.until_failing("postgres")
         assert await probe.status("livez") == 200
+        assert "finsentry_oldest_pending_mark_seconds NaN" in await probe.metrics()
     finally:
         await _back(servers.postgres)
     await probe.until("readyz", 200)
+    async with asyncio.timeout(20):  # what was asked is kept for a second
+        while "finsentry_oldest_pending_mark_seconds 0.0" not in await probe.metrics():
+            await asyncio.sleep(0.2)
 
 
 async def test_lag_is_told_by_partition_and_a_second_worker_on_the_port_says_that_it_is_taken(
