@@ -66,6 +66,7 @@ class ScoringWorker:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
+        self._history_failure: TooManyDeadLetters | None = None
         self._positions = Positions()
         self._live = pipelines[Lane.LIVE]
         self._assigned: frozenset[tuple[str, int]] | None = None
@@ -105,6 +106,10 @@ class ScoringWorker:
             return None
         return self._assigned | self._backfill.assigned
 
+    def why_history_stands_still(self) -> TooManyDeadLetters | None:
+        """What ended the backfill lane while live documents go on; None where it goes on as well."""
+        return self._history_failure
+
     def stop(self) -> None:
         """Finish the batches in flight, then end."""
         _log.info("stopping")
@@ -130,6 +135,7 @@ class ScoringWorker:
             return
         if isinstance(error, TooManyDeadLetters):
             # Whoever replays a bad file must not stop what is live.
+            self._history_failure = error
             _log.error("history stands still until this worker is started again", reason=str(error))
         else:
             self._fail(error)
@@ -214,7 +220,9 @@ async def run_worker(settings: Settings) -> None:
         stack.push_async_callback(producer.stop)
         worker = ScoringWorker(settings, _pipelines(settings, engine, analyzers, producer, progress))
         reader = await stack.enter_async_context(BacklogReader(settings.require_kafka_bootstrap()))
-        health = WorkerHealth(engine, live, reader, read_by_workers(settings), worker.assigned)
+        health = WorkerHealth(
+            engine, live, reader, read_by_workers(settings), worker.assigned, worker.why_history_stands_still
+        )
         vitals.ready_when(health.checks)
         vitals.works_while(health.has_work)
         vitals.gauges_are_read_by(health.read_gauges)

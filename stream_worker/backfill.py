@@ -51,7 +51,7 @@ class BackfillLane(ConsumerRebalanceListener):  # type: ignore[misc]
         #: Batches that were read and not begun.
         self._waiting: deque[list[Message]] = deque()
         self._consumer: AIOKafkaConsumer
-        #: The partitions that this lane reads; None before it has joined its group.
+        #: The partitions that this lane reads, or read last; None before it has joined its group.
         self.assigned: frozenset[tuple[str, int]] | None = None
 
     async def run(self) -> None:
@@ -73,7 +73,6 @@ class BackfillLane(ConsumerRebalanceListener):  # type: ignore[misc]
             # Whatever became of that: a member that stays keeps its partitions from all others.
             with suppress(KafkaError, TimeoutError):
                 await asyncio.wait_for(self._consumer.stop(), CLOSE_SECONDS)
-            self.assigned = frozenset()
         raise self._failure
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stream_worker.domain.lanes import Lane
-from stream_worker.errors import Unavailable
+from stream_worker.errors import FinsentryError, TooManyDeadLetters, Unavailable
 from stream_worker.inference.analyzer import Analyzer
 from stream_worker.ingest.backlog import BacklogReader, PartitionBacklog
 from stream_worker.metrics import CONSUMER_LAG
@@ -16,8 +16,13 @@ from stream_worker.vitals import Check
 #: What the models answered so long ago is as good as asking them: a probe must not wait behind a full load.
 FRESH_SECONDS = 5.0
 
+#: The check that fails while history stands still.
+HISTORY = "history"
+
 #: (topic, partition) of what a worker reads; None before it has joined its group.
 Assigned = Callable[[], frozenset[tuple[str, int]] | None]
+#: What ended the backfill lane of a worker that goes on with live documents.
+WhyHistoryStandsStill = Callable[[], TooManyDeadLetters | None]
 
 
 class WorkerHealth:
@@ -30,21 +35,30 @@ class WorkerHealth:
         reader: BacklogReader,
         groups: Mapping[Lane, tuple[str, str]],
         assigned: Assigned,
+        why_history_stands_still: WhyHistoryStandsStill,
     ) -> None:
         self._engine = engine
         self._analyzer = analyzer
         self._reader = reader
         self._groups = groups
         self._assigned = assigned
+        self._why_history_stands_still = why_history_stands_still
 
     @property
     def checks(self) -> Mapping[str, Check]:
         """All that must succeed for the worker to be ready."""
-        return {"triton": self._triton, "postgres": self._postgres, "kafka": self._kafka}
+        return {"triton": self._triton, "postgres": self._postgres, "kafka": self._kafka, HISTORY: self._history}
 
     async def has_work(self) -> bool:
-        """Whether there are messages that this worker has not committed. Raises Unavailable while Kafka is away."""
-        return any(backlog.lag for backlogs in (await self._backlogs()).values() for backlog in backlogs)
+        """Whether there are messages that this worker should read and has not committed: not those of history that
+        stands still. Raises Unavailable while Kafka is away."""
+        stands_still = self._why_history_stands_still() is not None
+        return any(
+            backlog.lag
+            for lane, backlogs in (await self._backlogs()).items()
+            if not (stands_still and lane is Lane.BACKFILL)
+            for backlog in backlogs
+        )
 
     async def read_gauges(self) -> None:
         """Set the lag of each partition; without an answer there is none."""
@@ -69,8 +83,14 @@ class WorkerHealth:
             raise Unavailable("joining the consumer group", "kafka")
         return "; ".join(f"{lane}: {_said(backlogs)}" for lane, backlogs in (await self._backlogs()).items())
 
+    async def _history(self) -> str:
+        """A new start is needed, which no probe of liveness may bring about: live documents go on."""
+        if reason := self._why_history_stands_still():
+            raise FinsentryError(f"history stands still: {reason}")
+        return "goes on"
+
     async def _backlogs(self) -> dict[Lane, list[PartitionBacklog]]:
-        """By lane, of the partitions that this worker has."""
+        """By lane, of the partitions that this worker has; of history that stands still, those that it had."""
         assigned = self._assigned() or frozenset()
         return {
             lane: [

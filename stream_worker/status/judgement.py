@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from stream_worker.settings import Clock
 from stream_worker.status.findings import Process, Status
+from stream_worker.worker_health import HISTORY
 
 #: The monitor looks four times a second, and publishes everything anew every 30 s.
 LONGEST_MARK_SECONDS = 60.0
@@ -78,7 +79,8 @@ def _of_health(name: str, process: Process, away: set[str]) -> Iterator[str]:
 
 
 def _of_the_flow(status: Status, clock: Clock) -> Iterator[str]:
-    lanes = list((status.lanes or {}).values())
+    told = {"backfill"} if _history_stands_still(status) else set[str]()
+    lanes = [lane for name, lane in (status.lanes or {}).items() if name not in told]
     if unread := [lane for lane in lanes if lane.readers == 0 and lane.partitions]:
         waiting = sum(lane.waiting for lane in unread)
         wait = f", and {waiting:,} documents wait" if waiting else ""
@@ -101,6 +103,11 @@ def _of_the_flow(status: Status, clock: Clock) -> Iterator[str]:
         )
     elif clock is Clock.WALL and _live_view_is_old(status):
         yield "The live view in Redis is not published any more: start `finsentry monitor`, or see its log."
+
+
+def _history_stands_still(status: Status) -> bool:
+    """Whether a worker says so itself, with the reason."""
+    return any(process.health and HISTORY in process.health.failing for process in status.processes.values())
 
 
 def _live_view_is_old(status: Status) -> bool:

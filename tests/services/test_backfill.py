@@ -1,15 +1,18 @@
 """History beside live documents, in one worker process: real servers, stub models."""
 
 import asyncio
+import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 from sqlalchemy import insert
 
 from stream_worker.domain.documents import Document, decode
+from stream_worker.local.ports import free_port
 from stream_worker.local.servers import Servers
 from stream_worker.settings import Settings, TopicName
 from stream_worker.storage import schema
@@ -152,13 +155,23 @@ async def test_kafka_that_dies_and_comes_back_changes_no_count(deployment: Deplo
 
 async def test_history_that_is_all_bad_stands_still_and_live_documents_go_on(deployment: Deployment) -> None:
     await deployment.send([b"junk"] * 500, partition=0, to=HISTORY)
-    worker = await deployment.start("worker", dead_letter_limit=200)
+    port = free_port()
+    worker = await deployment.start("worker", dead_letter_limit=200, worker_http_port=port)
     async with asyncio.timeout(30):
         while "history stands still" not in deployment.log_tail():
             await asyncio.sleep(0.1)
     await deployment.send([document(f"New headline {n}", n) for n in range(50)])
     await deployment.until(_receipts(deployment, "documents"), 50)
     assert await deployment.value(_receipts(deployment, HISTORY)) < 200
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        async with session.get("/readyz") as response:
+            ready = await response.json(content_type=None)
+        async with session.get("/metrics") as response:
+            metrics = await response.text()
+    assert ready["failing"] == ["history"]
+    assert ready["checks"]["history"]["detail"].startswith("history stands still: 200 messages in a row on ")
+    lags = re.findall(r'^finsentry_consumer_lag_messages{lane="backfill".* (\S+)$', metrics, re.MULTILINE)
+    assert sum(map(float, lags)) > 300
     assert await deployment.stop(worker) == 0
     await deployment.start("worker", dead_letter_limit=0)
     await deployment.until(_receipts(deployment, HISTORY), 500)

@@ -141,6 +141,17 @@ def test_documents_that_wait_while_a_worker_reads_and_nothing_is_stored_are_wron
     assert sentence.startswith("500 documents wait in documents, a worker reads it, and nothing was stored for 60 s")
 
 
+def test_history_that_stands_still_is_said_once_with_its_reason() -> None:
+    failing = {"history": "history stands still: 1000 messages in a row are bad"}
+    worker = replace(WELL.processes["worker"], health=Health(answers=True, alive=True, failing=failing))
+    history = LaneBacklog("documents-backfill", "finsentry-backfill", 4, 0, 1000)
+    status = replace(
+        WELL, processes={**WELL.processes, "worker": worker}, lanes={**(WELL.lanes or {}), "backfill": history}
+    )
+    (sentence,) = problems(status, Clock.WALL)
+    assert sentence.startswith("The worker is not ready (history): history stands still: 1000 messages")
+
+
 def test_the_live_view_of_a_stream_that_has_ended_may_be_old() -> None:
     assert problems(replace(WELL, live_view_at=NOW - timedelta(days=6000)), Clock.STREAM) == []
 
