@@ -1,6 +1,7 @@
 """What is published of an entry, and how long a feed is left alone."""
 
 from datetime import timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from stream_worker.domain.documents import Document, Kind, decode
 from stream_worker.ingest.feeds.entries import Entry, Origin, entries_of
 from stream_worker.ingest.feeds.polling import pause_seconds
-from stream_worker.ingest.feeds.publishing import Revision, revision_of
+from stream_worker.ingest.feeds.publishing import Revision, as_known, revision_of
+from stream_worker.storage.feeds import Published
 from tests.feed_server import NOW
 
 EARLIER = NOW - timedelta(hours=2)
@@ -25,6 +27,22 @@ def entry(title: str, published: int = 120, updated: int | None = None) -> Entry
     fields = {"id": "urn:1", "title": title, **parsed}
     (found,), _ = entries_of([fields], None, Origin("wire", Kind.NEWS, None), NOW)
     return found
+
+
+def story(name: str, published: int) -> dict[str, Any]:
+    """What feedparser finds of an entry of a feed that gives all entries the same id."""
+    time = (NOW - timedelta(minutes=published)).timetuple()
+    return {"id": "urn:site", "link": f"https://example.org/{name}", "title": name, "published_parsed": time}
+
+
+def polled(known: dict[bytes, Published], *found: dict[str, Any]) -> dict[str, str]:
+    """The ids of the documents by their title; what was published is known the next time."""
+    entries, _ = entries_of(found, None, Origin("wire", Kind.NEWS, None), NOW)
+    settled = as_known(entries, known)
+    for each in settled:
+        if (revision := revision_of(each, known.get(each.key), NOW)) is not None:
+            known[each.key] = revision.published
+    return {each.fields["title"]: document(revision_of(each, None, NOW)).document_id for each in settled}
 
 
 def document(revision: Revision | None) -> Document:
@@ -79,6 +97,33 @@ def test_every_change_is_later_than_what_it_corrects(ahead: int) -> None:
     third = revision_of(entry("Third", updated=-ahead), second.published, NOW)
     times = [known.published.changed_at, second.published.changed_at, document(third).updated_at]
     assert times == sorted(set(times), key=lambda time: time or NOW)
+
+
+def test_an_entry_stays_the_same_document_when_others_come_with_its_id_and_when_they_go() -> None:
+    known: dict[bytes, Published] = {}
+    first, second, third = story("first", 90), story("second", 60), story("third", 30)
+    (alone,) = polled(known, first).values()
+    both = polled(known, second, first)
+    assert both["first"] == alone != both["second"]
+    assert polled(known, third, second, first) == both | {"third": polled(known, third, second)["third"]}
+    assert polled(known, third) == {"third": polled(known, third, second, first)["third"]}
+    assert polled(known, second) == {"second": both["second"]}
+    assert len(known) == 3
+
+
+def test_a_correction_of_an_entry_whose_id_is_shared_by_now_is_one_of_the_same_document() -> None:
+    known: dict[bytes, Published] = {}
+    first = story("first", 90)
+    (alone,) = polled(known, first).values()
+    assert polled(known, first | {"title": "corrected"}, story("second", 60))["corrected"] == alone
+
+
+def test_entries_with_ids_of_their_own_and_one_link_stay_apart_where_the_link_is_known() -> None:
+    known: dict[bytes, Published] = {}
+    home = {"link": "https://example.org/"}
+    polled(known, {name: value for name, value in (story("first", 90) | home).items() if name != "id"})
+    others = [story(name, 60) | home | {"id": name} for name in ("second", "third")]
+    assert len(set(polled(known, *others).values())) == 2
 
 
 def test_the_pause_doubles_with_each_failure_up_to_six_hours_and_is_never_shorter_than_asked_for() -> None:

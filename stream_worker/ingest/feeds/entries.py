@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
@@ -36,7 +36,7 @@ class Entry:
 
     `key` is what makes it the same entry the next time, `text_digest` what makes it unchanged: BLAKE2b-128 of its id
     (or link, or text), and of the words that a reader sees. `updated_at` is None where it is not later than
-    `published_at`.
+    `published_at`. `shared_id` is an id that it does not go by, for other entries of the feed have the same.
     """
 
     key: bytes
@@ -44,6 +44,7 @@ class Entry:
     published_at: datetime
     updated_at: datetime | None
     fields: Mapping[str, str]
+    shared_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,11 @@ def entries_of(
     """
     entries: dict[bytes, Entry] = {}
     skipped = []
+    shared_ids = _shared_ids(found)
     for fields in _as_fields(found, language, origin):
+        shared_id = fields.pop("id") if fields.get("id") in shared_ids else None
         try:
-            entry = _entry(fields, now)
+            entry = replace(_entry(fields, now), shared_id=shared_id)
         except InvalidDocument as error:
             skipped.append(Skipped(_name(fields), str(error.reason), error.detail, _is_early(error, fields, now)))
             continue
@@ -83,15 +86,26 @@ def entries_of(
     return oldest_first, skipped
 
 
+def other_identity(entry: Entry) -> Entry | None:
+    """The same entry as it is when others share its id, and it goes by its link, or when none does, and it goes by its
+    id: the one that it is not now. None where it has only one of them."""
+    if entry.shared_id is not None:
+        fields = {**entry.fields, "id": entry.shared_id}
+        return replace(entry, key=_digest("id", entry.shared_id), fields=fields, shared_id=None)
+    identity, url = entry.fields.get("id"), entry.fields.get("url")
+    if identity is None or url is None:
+        return None
+    fields = {name: value for name, value in entry.fields.items() if name != "id"}
+    return replace(entry, key=_digest("url", url), fields=fields, shared_id=identity)
+
+
 def _as_fields(found: Sequence[Mapping[str, Any]], language: str | None, origin: Origin) -> Iterator[dict[str, str]]:
     """The wire fields of each entry, those that it has."""
-    ambiguous = _ambiguous_ids(found)
     for entry in found:
-        identity = _text(entry, "id")
         fields = {
             "source": origin.source,
             "kind": origin.kind.value,
-            "id": None if identity in ambiguous else identity,
+            "id": _text(entry, "id"),
             "url": _link(entry),
             "title": _title(entry),
             **_body(entry),
@@ -104,7 +118,7 @@ def _as_fields(found: Sequence[Mapping[str, Any]], language: str | None, origin:
         yield {name: value for name, value in fields.items() if value is not None}
 
 
-def _ambiguous_ids(found: Sequence[Mapping[str, Any]]) -> set[str]:
+def _shared_ids(found: Sequence[Mapping[str, Any]]) -> set[str]:
     """Ids that entries with different links share: some feeds give all their entries the same one."""
     links = defaultdict(set)
     for entry in found:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stream_worker.domain.wire import wire_schema
 from stream_worker.errors import FeedProblem
-from stream_worker.ingest.feeds.entries import Entry
+from stream_worker.ingest.feeds.entries import Entry, other_identity
 from stream_worker.ingest.feeds.problems import Reason
 from stream_worker.ingest.publisher import Publisher
 from stream_worker.storage.feeds import Published, forget_oldest, known_entries, remember
@@ -60,10 +60,39 @@ def revision_of(entry: Entry, known: Published | None, now: datetime) -> Revisio
     return _revision(entry, known.published_at, updated_at)
 
 
+def as_known(entries: Sequence[Entry], known: Mapping[bytes, Published]) -> list[Entry]:
+    """Each entry under the identity under which it was published, whether others share its id by now, or no longer do.
+
+    Of those that share an id, the one that is known under it has the words or the time of publication of then.
+    """
+    taken = {entry.key for entry in entries}
+    settled = []
+    for entry in entries:
+        other = other_identity(entry)
+        if other is not None and other.key not in taken and _was_published_as(other, entry, known):
+            taken.add(other.key)
+            settled.append(other)
+        else:
+            settled.append(entry)
+    return settled
+
+
+def _was_published_as(other: Entry, entry: Entry, known: Mapping[bytes, Published]) -> bool:
+    before = known.get(other.key)
+    if before is None:
+        return False
+    if entry.shared_id is None:
+        # What is known by its link shared its id then, or had none.
+        return True
+    is_same = before.text_digest == entry.text_digest or before.published_at == entry.published_at
+    return is_same and entry.key not in known
+
+
 class EntryPublisher:
     """Publishes what the database does not know yet, and lets it know when Kafka has acknowledged it.
 
-    A crash in between publishes the same again, which the worker finds to be duplicates.
+    A crash in between publishes the same again, which the worker finds to be duplicates; only a correction that its
+    feed does not date is dated when it is seen again, and becomes one more revision with the same words.
     """
 
     def __init__(self, engine: AsyncEngine, publisher: Publisher) -> None:
@@ -75,11 +104,18 @@ class EntryPublisher:
     async def publish(self, feed: str, entries: Sequence[Entry], now: datetime) -> Outcome:
         """Waits for as long as Kafka is away. Raises FeedProblem where it refuses a message of the feed."""
         outcome = Outcome()
+        entries = await self._as_known(feed, entries)
         for start in range(0, len(entries), _CHUNK):
             outcome += await self._publish_chunk(feed, entries[start : start + _CHUNK], now)
         async with self._engine.begin() as connection:
             await forget_oldest(connection, feed, ENTRIES_KEPT)
         return outcome
+
+    async def _as_known(self, feed: str, entries: Sequence[Entry]) -> list[Entry]:
+        others = [other for entry in entries if (other := other_identity(entry)) is not None]
+        async with self._engine.connect() as connection:
+            known = await known_entries(connection, feed, [entry.key for entry in (*entries, *others)])
+        return as_known(entries, known)
 
     async def _publish_chunk(self, feed: str, entries: Sequence[Entry], now: datetime) -> Outcome:
         async with self._engine.connect() as connection:
