@@ -147,7 +147,7 @@ async def _replay_files(
         work = Replay(
             publisher,
             pace=pace,
-            stop_noted=note,
+            noted=note,
             published_before=place.lines,
             key_by_id=options.key_by_id,
             on_message=advance,

@@ -15,8 +15,8 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Everything in the first `lines` lines is in Kafka. `begun_at` is when the replay began, `offsets` are the last
-    ones that it was told, by partition."""
+    """The first `lines` lines are settled: in Kafka, or counted as too large or refused. `begun_at` is when the replay
+    began, `offsets` are the last ones that it was told, by partition."""
 
     lines: int
     begun_at: datetime

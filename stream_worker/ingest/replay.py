@@ -77,19 +77,19 @@ class Replay:
         publisher: Publisher,
         *,
         pace: Pace | None = None,
-        stop_noted: Callable[[int], None] = lambda lines: None,
+        noted: Callable[[int], None] = lambda lines: None,
         published_before: int = 0,
         key_by_id: bool = False,
         on_message: Callable[[], None] = lambda: None,
     ) -> None:
         """The first `published_before` messages are passed over.
 
-        `stop_noted` is told, about once a second and at the end, how many messages from the beginning are settled:
+        `noted` is told, about once a second and at the end, how many messages from the beginning are settled:
         acknowledged, or counted as not published.
         """
         self._publisher = publisher
         self._pace = pace or Pace()
-        self._stop_noted = stop_noted
+        self._noted = noted
         self._published_before = published_before
         self._floor = Floor(published_before)
         self._key_by_id = key_by_id
@@ -119,7 +119,7 @@ class Replay:
         finally:
             for task in (publishing, stopping, noting):
                 task.cancel()
-            self._stop_noted(self._floor.value)
+            self._noted(self._floor.value)
         return self._summary(time.monotonic() - began, interrupted)
 
     async def _publish(self, messages: Iterable[Due]) -> None:
@@ -150,7 +150,7 @@ class Replay:
     async def _note_regularly(self) -> None:
         while True:
             await asyncio.sleep(_NOTE_SECONDS)
-            self._stop_noted(self._floor.value)
+            self._noted(self._floor.value)
 
     def _summary(self, seconds: float, interrupted: bool) -> Summary:
         delivery = self._publisher.delivery
