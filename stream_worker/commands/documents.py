@@ -17,7 +17,7 @@ from stream_worker.errors import Unavailable
 from stream_worker.settings import Settings, load_settings
 from stream_worker.storage.document_reader import Row, read_document
 from stream_worker.storage.engine import create_engine
-from stream_worker.storage.erasure import Erased, Name
+from stream_worker.storage.erasure import Erased, Name, namesakes
 from stream_worker.storage.erasure import erase as erase_document
 from stream_worker.storage.live import FEED
 
@@ -53,28 +53,46 @@ def show(source: str | None, source_id: str | None, url: str | None, document_id
 @click.command()
 @_named
 @click.option("--reason", required=True, help="Who asked for it and why; kept with the erasure.")
+@click.option("--before-it-comes", is_flag=True, help="The document may be one that is still to come.")
 @click.confirmation_option(prompt="The text cannot be brought back. Erase it?")
 def erase(
-    source: str | None, source_id: str | None, url: str | None, document_id: str | None, as_json: bool, reason: str
+    source: str | None,
+    source_id: str | None,
+    url: str | None,
+    document_id: str | None,
+    as_json: bool,
+    reason: str,
+    before_it_comes: bool,
 ) -> None:
     """Remove the text of one document for good, and never store it again.
 
     Gone are its texts, names and mentions in Postgres, dead letters that name it, and its place in Redis. Scores and
     windows stay: retract a document first if it should not count either. Kafka cannot delete single messages; they go
-    when the topic's retention is over.
+    when the topics' retention is over, from dead-letters too. Exits 1 where nothing of the document is stored, unless
+    --before-it-comes says that this is meant.
     """
     document_id, name = _which(source, source_id, url, document_id)
-    erased = asyncio.run(_erase(load_settings(), document_id, name, reason))
+    done = asyncio.run(_erase(load_settings(), document_id, name, reason))
     if as_json:
-        click.echo(orjson.dumps({"document_id": document_id, **asdict(erased)}))
-        return
-    click.echo(
-        f"Erased {document_id}: {erased.revisions} revisions, {erased.mentions} mentions, {erased.dead_letters} dead "
-        "letters. A tombstone keeps it from coming back."
-    )
-    if erased.messages:
-        places = ", ".join(f"{topic}/{partition}@{offset}" for topic, partition, offset in erased.messages)
-        click.echo(f"Kafka holds the messages until its topics' retention is over: {places}.")
+        click.echo(orjson.dumps([{"document_id": one, **asdict(erased)} for one, erased in done.items()]))
+    else:
+        _print_erased(done)
+    if not before_it_comes and not any(erased.messages for erased in done.values()):
+        click.echo(
+            "finsentry: nothing of it was stored. Is the name right? A tombstone was made all the same.", err=True
+        )
+        sys.exit(1)
+
+
+def _print_erased(done: dict[str, Erased]) -> None:
+    for document_id, erased in done.items():
+        click.echo(
+            f"Erased {document_id}: {erased.revisions} revisions, {erased.mentions} mentions, {erased.dead_letters} "
+            "dead letters. A tombstone keeps it from coming back."
+        )
+        if erased.messages:
+            places = ", ".join(f"{topic}/{partition}@{offset}" for topic, partition, offset in erased.messages)
+            click.echo(f"Kafka holds the messages until its topics' retention is over: {places}.")
 
 
 def _which(
@@ -96,12 +114,19 @@ async def _read(settings: Settings, document_id: str) -> Row:
         await engine.dispose()
 
 
-async def _erase(settings: Settings, document_id: str, name: Name | None, reason: str) -> Erased:
-    """Raises Unavailable where Redis is away: Postgres is done by then, and erasing again finishes the rest."""
+async def _erase(settings: Settings, document_id: str, name: Name | None, reason: str) -> dict[str, Erased]:
+    """By document: that of the name, and those that have the name besides another one.
+
+    Raises Unavailable where Redis is away: Postgres is done by then, and erasing again finishes the rest.
+    """
     engine = create_engine(settings.require_database_url(), pool_size=1)
     redis: Redis = Redis.from_url(settings.require_redis_url(), socket_timeout=5, socket_connect_timeout=5)
     try:
-        erased = await erase_document(engine, document_id, name, reason, datetime.now(UTC))
+        others = await namesakes(engine, name) if name is not None else []
+        done = {
+            one: await erase_document(engine, one, name, reason, datetime.now(UTC))
+            for one in dict.fromkeys((document_id, *others))
+        }
         # The monitor publishes the feed anew; until then it is empty.
         await redis.delete(FEED)
     except RedisError as error:
@@ -109,7 +134,7 @@ async def _erase(settings: Settings, document_id: str, name: Name | None, reason
     finally:
         await redis.aclose()
         await engine.dispose()
-    return erased
+    return done
 
 
 def _print(document: Row) -> None:

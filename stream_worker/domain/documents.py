@@ -19,6 +19,7 @@ from stream_worker.domain.wire import text_schema, wire_schema
 from stream_worker.errors import InvalidDocument
 
 MAX_DEPTH = 64
+_NAMES = ("source", "id", "url")
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(days=1)
 _HTML = "html"
@@ -109,6 +110,30 @@ def decode(message: bytes | None, received_at: datetime) -> Document | Retractio
     if not schema.is_valid(fields):
         raise refusal(list(schema.problems(fields)))
     return _retraction(fields, received_at) if fields.get("op") == "retract" else _document(fields, received_at)
+
+
+def named_document(message: bytes | None) -> str | None:
+    """The id of the document that a message names, though it may be no document itself; None where it names none by
+    id or url."""
+    fields = _readable_object(message)
+    if fields is None:
+        return None
+    source, source_id, url = (value if isinstance(value := fields.get(name), str) else None for name in _NAMES)
+    if not source or not (source_id or url):
+        return None
+    return identity(source, source_id or None, url or None)
+
+
+def is_readable(message: bytes | None) -> bool:
+    """Whether a message is a JSON object, whatever is in it."""
+    return _readable_object(message) is not None
+
+
+def _readable_object(message: bytes | None) -> Mapping[str, Any] | None:
+    try:
+        return _object(message)
+    except InvalidDocument:
+        return None
 
 
 def _document(fields: Mapping[str, Any], received_at: datetime) -> Document:

@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from stream_worker.domain.documents import named_document
 from stream_worker.domain.lanes import Lane
 from stream_worker.domain.refusals import Reason
 from stream_worker.domain.scores import Score, score_id
@@ -16,7 +17,7 @@ from stream_worker.pipelines.batch import DeadLetter, Emissions, Item, Message
 from stream_worker.pipelines.measures import BatchMeasures
 from stream_worker.storage import batches
 from stream_worker.storage.bulk import Row
-from stream_worker.storage.engine import is_data_error
+from stream_worker.storage.engine import is_data_error, said
 from stream_worker.storage.schema import WHOLE
 
 _log = structlog.get_logger(__name__)
@@ -85,8 +86,7 @@ class BatchWriter:
                     return await self._insert(connection, batch_id, items)
             except _Erased as met:
                 for item in items:
-                    if item.is_new and item.document is not None:
-                        item.erased = item.document.document_id in met.document_ids
+                    item.erased |= _to_be_stored(item) in met.document_ids
 
     async def _bury(self, batch_id: str, item: Item, error: Exception) -> Emissions:
         """The one message whose row the database refused becomes a dead letter; a second refusal is a bug."""
@@ -95,12 +95,11 @@ class BatchWriter:
         self._refused_in_a_row += 1
         if self._refusal_limit and self._refused_in_a_row >= self._refusal_limit:
             raise TooManyDeadLetters(
-                f"The database refused {self._refused_in_a_row} documents in a row, the last one: {error}. Look at the "
-                "database's encoding and constraints; FINSENTRY_DEAD_LETTER_LIMIT=0 dead-letters them all."
+                f"The database refused {self._refused_in_a_row} documents in a row, the last: {said(error)}. Look at "
+                "the database's encoding and constraints; FINSENTRY_DEAD_LETTER_LIMIT=0 dead-letters them all."
             )
-        detail = str(getattr(error, "orig", error)).replace("\0", "\\0").encode("utf-8", "replace").decode()
         item.document = item.retraction = item.assessment = None
-        item.dead_letter = DeadLetter(Reason.DATABASE_REFUSED, detail[:500])
+        item.dead_letter = DeadLetter(Reason.DATABASE_REFUSED, said(error)[:500])
         return await self.write(batch_id, [item])
 
     async def _insert(
@@ -112,18 +111,16 @@ class BatchWriter:
         inserted = await batches.insert_revisions(
             connection, [_revision_row(item, self._lane, now) for item in candidates.values()]
         )
-        # Read after the insert: who erases a document waits for every writer that has come so far (`storage.erasure`).
-        document_ids = [item.document.document_id for item in candidates.values() if item.document is not None]
-        if erased := await batches.erased_documents(connection, document_ids):
+        letters = [_dead_letter_row(item, now) for item in items if item.dead_letter is not None]
+        await batches.insert_dead_letters(connection, letters)
+        # Read after the inserts: who erases a document waits for every writer that has come so far (`storage.erasure`).
+        names = [name for item in items if (name := _to_be_stored(item)) is not None]
+        if erased := await batches.erased_documents(connection, names):
             raise _Erased(erased)
         accepted = [item for item in items if item.revision in inserted and candidates.get(item.revision) is item]
         scores = [score for item in accepted for score in self._scores(item, now)]
         await batches.insert_mentions(connection, [row for item in accepted for row in self._mention_rows(item)])
         await batches.insert_scores(connection, scores, self._code_version)
-        dead = [(item.message, item.dead_letter) for item in items if item.dead_letter is not None]
-        await batches.insert_dead_letters(
-            connection, [(*m.position, d.reason, d.detail, m.key, m.value, now) for m, d in dead]
-        )
         accepted_positions = {item.message.position for item in accepted}
         # The last statement of the transaction: what follows it is the commit.
         written_at = self._now()
@@ -137,6 +134,7 @@ class BatchWriter:
         if len(await batches.insert_receipts(connection, receipts)) < len(receipts):
             raise Unavailable("Another worker holds this partition and has just written the same messages.")
         retractions = [item.retraction for item in accepted if item.retraction is not None]
+        dead = [(i.message, i.dead_letter) for i in items if i.dead_letter is not None and not i.erased]
         return Emissions(scores, retractions, dead), [item.revision[0] for item in accepted if item.revision]
 
     def _scores(self, item: Item, now: datetime) -> list[Score]:
@@ -178,6 +176,24 @@ class BatchWriter:
             )
             for m, relevance, s in item.assessment.mentions
         ]
+
+
+def _to_be_stored(item: Item) -> str | None:
+    """The document whose text the item would bring into the database, as far as can be told."""
+    if item.erased:
+        return None
+    if item.dead_letter is not None:
+        return named_document(item.message.value)
+    return item.document.document_id if item.document is not None and item.is_new else None
+
+
+def _dead_letter_row(item: Item, now: datetime) -> Row:
+    """In the order of the columns of `batches.insert_dead_letters`; of an erased document only the reason is kept."""
+    message, dead_letter = item.message, item.dead_letter
+    assert dead_letter is not None
+    if item.erased:
+        return (*message.position, dead_letter.reason, "", None, None, now, now)
+    return (*message.position, dead_letter.reason, dead_letter.detail, message.key, message.value, now, None)
 
 
 def _revision_row(item: Item, lane: Lane, now: datetime) -> Row:

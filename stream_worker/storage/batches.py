@@ -34,7 +34,7 @@ _SCORE = (
 )
 _RECEIPT = (*_POSITION, "message_digest", "outcome", *_REVISION, "reason", "batch_id", "received_at", "latency_seconds")
 _RECEIPT_READ = (*_POSITION, "message_digest", "outcome", *_REVISION)
-_DEAD_LETTER = (*_POSITION, "reason", "detail", "message_key", "payload", "received_at")
+_DEAD_LETTER = (*_POSITION, "reason", "detail", "message_key", "payload", "received_at", "erased_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ async def insert_scores(connection: AsyncConnection, scores: Sequence[Score], co
 
 
 async def insert_dead_letters(connection: AsyncConnection, rows: Sequence[bulk.Row]) -> None:
-    """Rows in the order of `_DEAD_LETTER`: position, reason, detail, key, payload, received_at."""
+    """Rows in the order of `_DEAD_LETTER`: position, reason, detail, key, payload, received_at, erased_at."""
     await _insert(connection, schema.dead_letters, _DEAD_LETTER, rows)
 
 
@@ -155,9 +155,11 @@ async def retractions(connection: AsyncConnection, revisions: Sequence[Revision]
 
 
 async def dead_letters_at(connection: AsyncConnection, positions: Sequence[Position]) -> list[tuple[Any, ...]]:
-    """(topic, partition, offset, key, payload, reason, detail) of dead letters, to be published again."""
-    columns = (*_POSITION, "message_key", "payload", "reason", "detail")
-    return await _select(connection, schema.dead_letters, _POSITION, columns, positions)
+    """(topic, partition, offset, key, payload, reason, detail) of dead letters that were not erased, to be published
+    again."""
+    columns = (*_POSITION, "message_key", "payload", "reason", "detail", "erased_at")
+    rows = await _select(connection, schema.dead_letters, _POSITION, columns, positions)
+    return [row[:-1] for row in rows if row[-1] is None]
 
 
 async def trailing_dead_letters(connection: AsyncConnection, topic: str, partition: int, at_most: int) -> int:

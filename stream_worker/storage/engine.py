@@ -18,6 +18,8 @@ def create_engine(url: str, pool_size: int = 8) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
+        # Parameters are other people's texts: they belong into no log and no message.
+        hide_parameters=True,
         connect_args={"timeout": 5, "command_timeout": 60, "server_settings": {"timezone": "UTC"}},
     )
 
@@ -37,6 +39,17 @@ def sqlstate(error: BaseException) -> str | None:
         if code:
             return str(code)
     return None
+
+
+def said(error: BaseException) -> str:
+    """What a server said of a statement, without the values that it was about: its code and its first line.
+
+    Of an error that the client raised only the kind is told, for such errors show the values.
+    """
+    code = sqlstate(error)
+    if code is None:
+        return type(_cause(error) if isinstance(error, DBAPIError) else error).__name__
+    return f"{code} {str(getattr(error, 'orig', error)).splitlines()[0]}"
 
 
 def is_passing(error: BaseException) -> bool:

@@ -103,8 +103,11 @@ async def test_an_erased_text_is_gone_everywhere_and_does_not_come_back(deployme
     await deployment.send(
         [_news(f"{secret} corrected", updated_at="2026-11-01T11:00:00Z"), _news(secret, author="Jo"), _retraction()], 0
     )
-    await _settled(deployment, 6, 1)
-    assert await deployment.outcomes() == {"accepted": 3, "dead_letter": 1, "erased": 1, "duplicate": 1}
+    broken = _news(secret, author="Jo")[:-1] + b","
+    await deployment.send([bad, broken.replace(b'"id": "1"', b'"id": "9"')], 0)
+    await _settled(deployment, 8, 1)
+    assert await deployment.outcomes() == {"accepted": 3, "dead_letter": 3, "erased": 1, "duplicate": 1}
+    await _finsentry(deployment, "erase", "--source", "test", "--id", "9", "--reason", "asked for", "--yes")
     for needle in ("Zanzibar", "Jo", "e.org/zan"):
         assert await _tables_with(deployment, needle) == []
         assert needle not in await _everything_in_redis(redis_url)
@@ -112,7 +115,9 @@ async def test_an_erased_text_is_gone_everywhere_and_does_not_come_back(deployme
 
 async def test_a_document_may_be_erased_before_it_comes(deployment: Deployment) -> None:
     url = "https://e.org/1"
-    await _finsentry(deployment, "erase", "--source", "test", "--url", url, "--reason", "asked for", "--yes")
+    await _finsentry(
+        deployment, "erase", "--source", "test", "--url", url, "--reason", "asked for", "--yes", "--before-it-comes"
+    )
     await deployment.send([_news("Profit up", id=None, url=url), _news("Other", id="2")], partition=0)
     await _settled(deployment, 2, 1)
     assert await deployment.outcomes() == {"erased": 1, "accepted": 1}

@@ -68,7 +68,7 @@ CORRUPTIONS: dict[str, tuple[str, dict[str, int]]] = {
         {"erased_receipts_have_erasures": 1},
     ),
     "a text that came back after its erasure": (
-        "INSERT INTO erasures VALUES ('comment', now(), 'asked for')",
+        "INSERT INTO erasures VALUES ('comment', '2026-01-01Z', 'asked for')",
         {"erased_documents_keep_no_text": 1},
     ),
     "a text that was blanked without a tombstone": (
