@@ -17,6 +17,7 @@ class Deployment:
     snapshot: Snapshot
     log: Log
     partitions: Sequence[Partition]
+    live_topic: str
     backfill_topic: str
 
 
@@ -41,4 +42,4 @@ async def open_deployment(settings: Settings) -> AsyncIterator[Deployment]:
         async with open_snapshot(url) as snapshot:
             ends = await log.ends(partitions)
             known = [Partition(*p, earliest[p], committed.get(p), ends[p]) for p in partitions]
-            yield Deployment(snapshot, log, known, backfill_topic)
+            yield Deployment(snapshot, log, known, live_topic, backfill_topic)

@@ -16,13 +16,18 @@ async def documents_have_one_accepted_receipt(deployment: Deployment) -> Violati
 
 
 async def documents_carry_their_lane(deployment: Deployment) -> Violations:
-    """Every document revision's lane is that of the topic it was accepted from."""
+    """Every document revision's lane is that of the topic it was accepted from.
+
+    Of topics that this deployment does not read (under an earlier prefix) nobody can tell the lane.
+    """
     return await deployment.snapshot.violations(
         """
         SELECT r.topic, r.partition, r.kafka_offset, d.document_id, d.content_digest, d.lane
         FROM receipts r JOIN documents d USING (document_id, content_digest)
-        WHERE r.outcome = 'accepted' AND (d.lane = 'backfill') <> (r.topic = $1)
+        WHERE r.outcome = 'accepted'
+            AND (r.topic = $1 AND d.lane <> 'live' OR r.topic = $2 AND d.lane <> 'backfill')
         """,
+        deployment.live_topic,
         deployment.backfill_topic,
     )
 
