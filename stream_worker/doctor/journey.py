@@ -173,7 +173,7 @@ class Journey:
         await self._accepted(place)
         await self._counted()
         await _seen(self._is_gone)
-        return "out of windows, boards and live view"
+        return "no mark of it is left, and the live feed does not show it"
 
 
 async def _seen(look: Callable[[], Awaitable[T | None]]) -> T:
