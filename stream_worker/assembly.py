@@ -23,4 +23,4 @@ def lane_assessors(settings: Settings, analyzers: Mapping[Lane, Analyzer]) -> di
     """One for each lane, with one directory of instruments. Raises ConfigurationError where that is bad."""
     linker = Linker(load_directory(settings.instruments))
     languages = LanguageIdentifier(LANGUAGES)
-    return {lane: Assessor(analyzer, linker, languages) for lane, analyzer in analyzers.items()}
+    return {lane: Assessor(analyzer, linker, languages, lane) for lane, analyzer in analyzers.items()}

@@ -22,6 +22,8 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 
+from stream_worker.domain.lanes import Lane
+
 # A sample more for each series, which nobody asks for.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -74,7 +76,7 @@ BATCH_BYTES = Histogram("finsentry_batch_bytes", "Bytes in a batch", ["lane"], b
 #: stage, in the order of a batch: prepare (all up to wait; in it: clean, infer, link), wait (for the batch in front),
 #: commit, emit. Retries while a server is away are part of a stage.
 STAGE_SECONDS = Histogram(
-    "finsentry_stage_seconds", "Time of a batch in a stage", ["stage"], buckets=_SECONDS, registry=WORKER
+    "finsentry_stage_seconds", "Time of a batch in a stage", ["lane", "stage"], buckets=_SECONDS, registry=WORKER
 )
 #: outcome: accepted, duplicate, erased, dead_letter.
 RECEIPTS = Counter("finsentry_receipts_total", "Messages by what became of them", ["lane", "outcome"], registry=WORKER)
@@ -145,9 +147,9 @@ FEED_ENTRIES_SKIPPED = Counter(
 FEED_FETCH_SECONDS = Histogram("finsentry_feed_fetch_seconds", "Time of one fetch", buckets=_SECONDS, registry=FEEDS)
 
 
-def stage(name: str) -> AbstractContextManager[object]:
+def stage(name: str, lane: Lane) -> AbstractContextManager[object]:
     """Times a batch in a stage, from here to the end of the `with`."""
-    return STAGE_SECONDS.labels(name).time()
+    return STAGE_SECONDS.labels(lane, name).time()
 
 
 def exposition(registry: CollectorRegistry, accept: str | None) -> tuple[bytes, str]:

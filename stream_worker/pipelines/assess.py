@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from stream_worker.domain.lanes import Lane
 from stream_worker.domain.language import LanguageIdentifier
 from stream_worker.domain.linking import Linker
 from stream_worker.domain.mentions import Mention, Span
@@ -64,7 +65,8 @@ class Assessment:
 class Assessor:
     """Cleans, identifies the language, infers and links, in that order."""
 
-    def __init__(self, analyzer: Analyzer, linker: Linker, languages: LanguageIdentifier) -> None:
+    def __init__(self, analyzer: Analyzer, linker: Linker, languages: LanguageIdentifier, lane: Lane) -> None:
+        self._lane = lane
         self._reader = Reader(analyzer)
         self.model_version = analyzer.model_version
         self._linker = linker
@@ -77,7 +79,7 @@ class Assessor:
 
     async def assess(self, texts: Sequence[Text]) -> list[Assessment]:
         """Assessments in the order of the texts. Raises what `Reader.read` raises."""
-        with stage("clean"):
+        with stage("clean", self._lane):
             cleaned = [clean(text.raw) for text in texts]
             languages = [
                 self._languages.identify(c.text, text.declared_language) for c, text in zip(cleaned, texts, strict=True)
@@ -87,9 +89,9 @@ class Assessor:
                 for text, c, language in zip(texts, cleaned, languages, strict=True)
                 if language.code is not None
             ]
-        with stage("infer"):
+        with stage("infer", self._lane):
             readings = iter(await self._reader.read(known))
-        with stage("link"):
+        with stage("link", self._lane):
             return [
                 self._scored(text, c, language.code, next(readings))
                 if language.code is not None

@@ -36,6 +36,7 @@ class BatchChain:
         lane: Lane = Lane.LIVE,
     ) -> None:
         self._pipeline = pipeline
+        self._lane = lane
         self._measures = BatchMeasures(lane)
         self._acknowledge = acknowledge
         self._fail = fail
@@ -87,15 +88,15 @@ class BatchChain:
         self._ended()
 
     async def _run(self, batch_id: str, messages: list[Message], previous: asyncio.Task[None] | None) -> None:
-        with stage("prepare"):
+        with stage("prepare", self._lane):
             batch = await self._pipeline.prepare(batch_id, messages)
         if previous is not None:
             # A failed or abandoned predecessor leaves its messages unacknowledged: nothing may overtake them.
-            with stage("wait"):
+            with stage("wait", self._lane):
                 await asyncio.shield(previous)
-        with stage("commit"):
+        with stage("commit", self._lane):
             emissions = await self._pipeline.commit(batch)
         self._measures.committed(messages)
-        with stage("emit"):
+        with stage("emit", self._lane):
             await self._pipeline.emit(emissions)
         self._acknowledge(messages)
