@@ -126,13 +126,14 @@ async def _run(settings: Settings, options: _Options) -> Summary:
             # Headlines carry the time at which they are due: after an outage they come late, and all at once.
             work = Replay(publisher, pace=Pace(math.inf), key_by_id=True)
             return await work.run(islice(messages, options.count), stop)
-        return await _replay_files(settings, options, publisher, limit, stop)
+        bookmark = _bookmark(settings, options)
+        with bookmark.held():
+            return await _replay_files(settings, options, bookmark, publisher, limit, stop)
 
 
 async def _replay_files(
-    settings: Settings, options: _Options, publisher: Publisher, limit: int, stop: asyncio.Event
+    settings: Settings, options: _Options, bookmark: Bookmark, publisher: Publisher, limit: int, stop: asyncio.Event
 ) -> Summary:
-    bookmark = _bookmark(settings, options)
     place = await _place(settings, options, bookmark)
     if place.lines:
         click.echo(f"Going on after line {place.lines}, where this replay stopped; --restart begins anew.", err=True)

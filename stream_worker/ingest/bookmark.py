@@ -1,14 +1,18 @@
 """Where a replay of files stopped, so that the same replay can go on from there."""
 
+import fcntl
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
+
+from stream_worker.errors import FinsentryError
 
 _log = structlog.get_logger(__name__)
 
@@ -35,6 +39,19 @@ class Bookmark:
         }
         digest = hashlib.blake2b(json.dumps(self._of, sort_keys=True).encode(), digest_size=16).hexdigest()
         self._path = folder / f"{digest}.json"
+        # It stays when the bookmark goes: who waits for a file that is removed would hold another lock than who comes.
+        self._lock = folder.with_name("replay-locks") / digest
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out of this replay. Raises FinsentryError where one runs it."""
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise FinsentryError("The same replay is running already: wait for its end, or stop it.") from None
+            yield
 
     def read(self) -> Place | None:
         """The place where this replay stopped; None where it never began, or came to its end."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stream_worker.errors import FinsentryError
 from stream_worker.ingest.bookmark import Bookmark, Place
 from stream_worker.ingest.floor import Floor
 
@@ -44,6 +45,17 @@ def test_what_was_removed_or_damaged_is_no_place(file: Path, tmp_path: Path) -> 
     (path,) = (tmp_path / "replays").iterdir()
     path.write_text(path.read_text()[:40])
     assert bookmark.read() is None
+
+
+def test_the_same_replay_runs_once_at_a_time_and_another_beside_it(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "home" / "replays"
+    with Bookmark(folder, [file], topic="documents").held():
+        with Bookmark(folder, [file], topic="documents-backfill").held():
+            pass
+        with pytest.raises(FinsentryError, match="running already"), Bookmark(folder, [file], topic="documents").held():
+            pass
+    with Bookmark(folder, [file], topic="documents").held():
+        pass
 
 
 def test_the_floor_is_the_first_number_that_has_not_ended_whatever_the_order() -> None:
