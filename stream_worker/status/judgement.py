@@ -90,7 +90,7 @@ def _of_the_flow(status: Status, clock: Clock) -> Iterator[str]:
         return
     live = (status.lanes or {}).get("live")
     if live is not None and live.readers != 0 and live.waiting:
-        newest = activity.newest_received_at
+        newest = activity.newest_live_receipt_at
         if newest is None or activity.now - newest > LONGEST_SILENCE:
             yield (
                 f"{live.waiting:,} documents wait in {live.topic}, a worker reads it, and nothing was stored for "

@@ -94,7 +94,7 @@ async def _postgres(settings: Settings) -> tuple[Schema, Activity | None]:
         if schema.current != schema.needed:
             return schema, None
         async with engine.connect() as connection:
-            return schema, await lately(connection)
+            return schema, await lately(connection, settings.topic("documents"))
     finally:
         await engine.dispose()
 

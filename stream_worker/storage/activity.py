@@ -41,6 +41,19 @@ _UNSCORED = text("""
 _NEWEST = text("""
     SELECT max(published_at) AS published_at, max(received_at) AS received_at, clock_timestamp() AS now FROM documents
 """)
+#: The last receipt of each partition, by the primary key alone; it says that a worker gets on, whatever it reads.
+_NEWEST_RECEIPT = text("""
+    WITH RECURSIVE partitions AS (
+        SELECT min(partition) AS partition FROM receipts WHERE topic = :topic
+        UNION ALL
+        SELECT (SELECT min(r.partition) FROM receipts r WHERE r.topic = :topic AND r.partition > p.partition)
+        FROM partitions p WHERE p.partition IS NOT NULL
+    )
+    SELECT max(newest.received_at) FROM partitions p, LATERAL (
+        SELECT received_at FROM receipts r WHERE r.topic = :topic AND r.partition = p.partition
+        ORDER BY r.kafka_offset DESC LIMIT 1
+    ) newest
+""")
 _MODEL = text("""
     SELECT s.model_version
     FROM (SELECT * FROM documents ORDER BY received_at DESC LIMIT 100) d
@@ -70,11 +83,12 @@ class Activity:
     unscored: Mapping[str, int]
     newest_published_at: datetime | None
     newest_received_at: datetime | None
+    newest_live_receipt_at: datetime | None
     model_version: str | None
     pending: Pending
 
 
-async def lately(connection: AsyncConnection) -> Activity:
+async def lately(connection: AsyncConnection, live_topic: str) -> Activity:
     """As it is at this moment, from indexes alone."""
     newest = (await connection.execute(_NEWEST)).one()
     rates = await connection.execute(_RATES, {"seconds": RATE_SECONDS})
@@ -89,6 +103,7 @@ async def lately(connection: AsyncConnection) -> Activity:
         unscored={row.reason: row.documents for row in unscored},
         newest_published_at=newest.published_at,
         newest_received_at=newest.received_at,
+        newest_live_receipt_at=await connection.scalar(_NEWEST_RECEIPT, {"topic": live_topic}),
         model_version=await connection.scalar(_MODEL),
         pending=await pending(connection),
     )

@@ -27,6 +27,7 @@ ACTIVITY = Activity(
     unscored={},
     newest_published_at=NOW,
     newest_received_at=NOW,
+    newest_live_receipt_at=NOW,
     model_version="sentiment/1@0123456789ab entities/1@ba9876543210",
     pending=Pending(0, 0.0, 0),
 )
@@ -136,7 +137,7 @@ def test_what_is_wrong_is_said_in_one_sentence_with_what_to_do(case: str) -> Non
 def test_documents_that_wait_while_a_worker_reads_and_nothing_is_stored_are_wrong() -> None:
     waiting = with_lane(waiting=500)
     assert problems(waiting, Clock.WALL) == []
-    silent = replace(waiting, activity=replace(ACTIVITY, newest_received_at=NOW - timedelta(minutes=2)))
+    silent = replace(waiting, activity=replace(ACTIVITY, newest_live_receipt_at=NOW - timedelta(minutes=2)))
     (sentence,) = problems(silent, Clock.WALL)
     assert sentence.startswith("500 documents wait in documents, a worker reads it, and nothing was stored for 60 s")
 
