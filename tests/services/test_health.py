@@ -31,7 +31,7 @@ class Probe:
         try:
             async with self._session.get(f"{self._address}/{path}") as response:
                 return response.status
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             return 0
 
     async def ready(self) -> Mapping[str, Any]:
@@ -70,7 +70,7 @@ async def deployment(servers: Servers, settings: Settings, tmp_path: Path) -> As
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
         yield session
 
 
