@@ -43,7 +43,7 @@ REPLAY_KILLS = 2
 @click.option("--pause", nargs=2, type=float, default=(1.0, 6.0), show_default=True, help="Seconds between two faults.")
 @click.option("--live-rate", default=120.0, show_default=True, help="Lines a second of the live replay.")
 @click.option("--post-rate", default=20.0, show_default=True, help="Documents a second through the gateway.")
-@click.option("--end", default=1800.0, show_default=True, help="Seconds after which it has failed.")
+@click.option("--end", default=3600.0, show_default=True, help="Seconds after which it has failed.")
 def main(
     home: Path, data: Path, seed: int, faults: int, pause: tuple[float, float], live_rate: float, post_rate: float,
     end: float,
@@ -80,10 +80,12 @@ async def _run(
             _say("settled", seconds=round(time.monotonic() - began), **report["counts"])
             state = read_state(home)
             assert state is not None
-            found = await latencies(state.addresses["kafka_bootstrap"], state.addresses["database_url"])
-            for topic, summary in found.items():
-                _say(topic, **{name: round(value, 3) for name, value in asdict(summary).items()})
-            _compare(report, planned, await _dead_payloads(state.addresses["database_url"]))
+            connection = await asyncpg.connect(state.addresses["database_url"])
+            for topic, found in (await latencies(connection)).items():
+                _say(topic, **{name: round(value, 3) for name, value in found.items()})
+            payloads = await connection.fetchval("SELECT count(DISTINCT payload) FROM dead_letters")
+            await connection.close()
+            _compare(report, planned, payloads)
 
 
 def _environment(home: Path, addresses: list[str]) -> dict[str, str]:
@@ -124,7 +126,8 @@ async def _settled(environment: dict[str, str], accepted: int) -> dict[str, Any]
             counts = found["counts"]
             if counts["receipts accepted"] >= accepted and (lag, counts["pending marks"]) == (0, 0):
                 return found
-        await asyncio.sleep(3)
+        # Reading every byte takes its time, from those who have work to do.
+        await asyncio.sleep(30)
 
 
 def _verify(environment: dict[str, str]) -> dict[str, Any] | None:
@@ -135,14 +138,6 @@ def _verify(environment: dict[str, str]) -> dict[str, Any] | None:
         sys.exit(1)
     report: dict[str, Any] | None = json.loads(done.stdout) if done.stdout else None
     return report
-
-
-async def _dead_payloads(database_url: str) -> int:
-    connection = await asyncpg.connect(database_url)
-    try:
-        return int(await connection.fetchval("SELECT count(DISTINCT payload) FROM dead_letters"))
-    finally:
-        await connection.close()
 
 
 def _compare(report: dict[str, Any], planned: Plan, dead_payloads: int) -> None:
