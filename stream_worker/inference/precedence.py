@@ -1,7 +1,7 @@
 """Live documents first: history gets the models only while live documents do not ask them.
 
-It gives way where both meet, at the forward passes, which are nearly all of the work: whatever the other stages do, a
-live document waits for no more than one short pass of history.
+It gives way where both meet, at the forward passes, which are nearly all of the work: a live document waits for no more
+than one short pass of history.
 """
 
 import asyncio
@@ -17,10 +17,12 @@ from stream_worker.inference.backend import Backend
 
 #: Live documents are coming as long as the last one was asked about less than this ago.
 QUIET_SECONDS = 0.5
-#: Padded tokens in a pass of history while live documents come, and otherwise: some 10 and 30 ms on two cores. Longer
-#: ones would be no faster; shorter ones lose a fifth.
+#: Padded tokens in a pass of history while live documents come: some 10 ms on two cores.
 SHORT_PASS_TOKENS = 128
+#: And otherwise: some 30 ms, and as fast as live documents are.
 PASS_TOKENS = 384
+#: While live documents come, a pass is followed by a rest of so many times its own length.
+RESTS = 2.0
 
 
 class LeadingBackend:
@@ -63,20 +65,35 @@ class LeadingBackend:
 
 
 class YieldingBackend:
-    """The same backend for who can wait: one pass of each model at a time, and none is begun while others lead."""
+    """The same backend for who can wait: no pass is begun while the other one leads.
+
+    While that one is quiet, a pass of each model is under way at a time. Otherwise one of all models, with a rest after
+    it: the passes would take both cores, and the other stages of live documents need them too.
+    """
 
     def __init__(self, backend: Backend, leading: LeadingBackend) -> None:
         self._backend = backend
         self._leading = leading
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._only_turn = asyncio.Lock()
+        self._rested_at = 0.0
 
     async def infer(
         self, model: str, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]
     ) -> Mapping[str, NDArray[Any]]:
         """See `Backend`; waits for as long as the leading one is busy."""
         async with self._turns[model]:
-            await self._leading.until_quiet()
-            return await self._backend.infer(model, input_ids, attention_mask)
+            if self._has_room:
+                return await self._backend.infer(model, input_ids, attention_mask)
+            async with self._only_turn:
+                await asyncio.sleep(self._rested_at - time.monotonic())
+                await self._leading.until_quiet()
+                began = time.monotonic()
+                try:
+                    return await self._backend.infer(model, input_ids, attention_mask)
+                finally:
+                    ended = time.monotonic()
+                    self._rested_at = ended + RESTS * (ended - began)
 
     async def check(self) -> None:
         """See `Backend`."""
@@ -84,4 +101,8 @@ class YieldingBackend:
 
     def pass_tokens(self) -> int:
         """How many padded tokens a pass should have now."""
-        return PASS_TOKENS if self._leading.quiet_seconds > QUIET_SECONDS else SHORT_PASS_TOKENS
+        return PASS_TOKENS if self._has_room else SHORT_PASS_TOKENS
+
+    @property
+    def _has_room(self) -> bool:
+        return self._leading.quiet_seconds > QUIET_SECONDS

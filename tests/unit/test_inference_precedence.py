@@ -1,6 +1,7 @@
 """History gets the models only while live documents do not ask them."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from stream_worker.inference.precedence import (
     PASS_TOKENS,
     QUIET_SECONDS,
+    RESTS,
     SHORT_PASS_TOKENS,
     LeadingBackend,
     YieldingBackend,
@@ -79,12 +81,28 @@ async def test_a_live_pass_waits_for_nobody() -> None:
     assert models.backend.begun == ["history", "live"]
 
 
-async def test_one_pass_of_history_is_under_way_at_once_of_each_model() -> None:
+async def test_a_pass_of_each_model_is_under_way_at_a_time_while_no_live_documents_come() -> None:
     models = Models()
     tasks = [await models.ask(models.history, model) for model in ("a", "a", "b")]
     assert models.backend.begun == ["a", "b"]
     await models.end(tasks[0], model="a")
     assert models.backend.begun == ["a", "b", "a"]
+
+
+async def test_one_pass_of_all_models_is_under_way_at_a_time_while_live_documents_come_and_rests_follow() -> None:
+    models = Models()
+    live = await models.ask(models.live, "live")
+    await models.end(live, model="live")
+    first, second = [await models.ask(models.history, model) for model in ("a", "b")]
+    assert models.backend.begun == ["live", "a"]
+    began = time.monotonic()
+    await asyncio.sleep(0.05)
+    await models.end(first, model="a")
+    assert models.backend.begun == ["live", "a"]
+    models.backend.ends["b"] = asyncio.Event()
+    models.backend.ends["b"].set()
+    await second
+    assert time.monotonic() - began >= 0.05 * (1 + RESTS)
 
 
 async def test_passes_of_history_are_short_while_live_documents_come() -> None:
