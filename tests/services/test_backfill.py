@@ -121,6 +121,10 @@ async def test_a_second_worker_takes_its_share_although_the_first_one_cannot_fin
         await deployment.until(other, WAITING // PARTITIONS, seconds=40)
     await deployment.until(_receipts(deployment, HISTORY), WAITING)
     assert await deployment.outcomes() == {"accepted": WAITING}
+    async with asyncio.timeout(60):
+        # One that is still starting knows no orderly stop.
+        while not all('"event":"scoring"' in log.read_text() for log in deployment.logs.glob("worker-*.log")):
+            await asyncio.sleep(0.1)
     for worker in list(deployment.workers):
         assert await deployment.stop(worker) == 0, deployment.log_tail()
     await _assert_committed_is_what_has_receipts(deployment)
