@@ -38,7 +38,7 @@ async def engine(settings: Settings, engine: AsyncEngine) -> AsyncEngine:
         for n in range(NUMBER)
     ]
     async with engine.begin() as connection:
-        await insert_dead_letters(connection, rows)
+        await insert_dead_letters(connection, [(*row, None) for row in rows])
     return engine
 
 
@@ -121,7 +121,7 @@ async def test_letters_that_cannot_be_sent_are_counted_and_not_marked(
         (topic, 0, 1_002, "empty", "a tombstone", b"key", None, NOW),
     ]
     async with engine.begin() as connection:
-        await insert_dead_letters(connection, rows)
+        await insert_dead_letters(connection, [(*row, None) for row in rows])
     replayed = await replay_dead_letters(engine, publisher, Chosen(), NOW)
     assert (replayed.replayed, replayed.without_value, replayed.too_large) == (NUMBER + 1, 1, 1)
     assert await _marked(engine) == {*range(NUMBER), 1_002}
@@ -178,7 +178,7 @@ class TestCommand:
         history = settings.topic("documents-backfill")
         rows = [(history, 0, n, "empty", "old", None, b"old %d" % n, NOW) for n in range(6)]
         async with engine.begin() as connection:
-            await insert_dead_letters(connection, rows)
+            await insert_dead_letters(connection, [(*row, None) for row in rows])
         for options, replayed in (
             (("--offset", "0/2", "--lane", "backfill"), 1),
             (("--reason", "no_text"), 30),
