@@ -14,11 +14,11 @@ from typing import Any
 import orjson
 
 from stream_worker.domain.html import text_of_html
+from stream_worker.domain.json_objects import json_object
 from stream_worker.domain.refusals import Reason, refusal
 from stream_worker.domain.wire import text_schema, wire_schema
 from stream_worker.errors import InvalidDocument
 
-MAX_DEPTH = 64
 _NAMES = ("source", "id", "url")
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(days=1)
@@ -105,35 +105,20 @@ def message_digest(message: bytes | None) -> bytes:
 
 def decode(message: bytes | None, received_at: datetime) -> Document | Retraction:
     """The document, or the retraction, in a message. Raises InvalidDocument with the reason and the field."""
-    fields = _object(message)
+    fields = json_object(message)
     schema = wire_schema("document")
     if not schema.is_valid(fields):
         raise refusal(list(schema.problems(fields)))
     return _retraction(fields, received_at) if fields.get("op") == "retract" else _document(fields, received_at)
 
 
-def named_document(message: bytes | None) -> str | None:
-    """The id of the document that a message names, though it may be no document itself; None where it names none by
-    id or url."""
-    fields = _readable_object(message)
-    if fields is None:
-        return None
+def named_document(fields: Mapping[str, Any]) -> str | None:
+    """The id of the document that any JSON object names, though it may be no document itself; None where it names
+    none by id or url."""
     source, source_id, url = (value if isinstance(value := fields.get(name), str) else None for name in _NAMES)
     if not source or not (source_id or url):
         return None
     return identity(source, source_id or None, url or None)
-
-
-def is_readable(message: bytes | None) -> bool:
-    """Whether a message is a JSON object, whatever is in it."""
-    return _readable_object(message) is not None
-
-
-def _readable_object(message: bytes | None) -> Mapping[str, Any] | None:
-    try:
-        return _object(message)
-    except InvalidDocument:
-        return None
 
 
 def _document(fields: Mapping[str, Any], received_at: datetime) -> Document:
@@ -149,7 +134,7 @@ def _document(fields: Mapping[str, Any], received_at: datetime) -> Document:
     first_published_at = _first_published_at(fields, published_at, received_at)
     document_id = identity(source, source_id, url, title, body, first_published_at)
     content_digest = _digest(*content)
-    title, body = _readable(fields, title, body)
+    title, body = _reduced(fields, title, body)
     return Document(
         document_id=document_id,
         content_digest=content_digest,
@@ -191,10 +176,10 @@ def title_and_body(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
     schema = text_schema()
     if not schema.is_valid(fields):
         raise refusal(list(schema.problems(fields)))
-    return _readable(fields, *_texts(fields))
+    return _reduced(fields, *_texts(fields))
 
 
-def _readable(fields: Mapping[str, Any], title: str | None, body: str | None) -> tuple[str | None, str | None]:
+def _reduced(fields: Mapping[str, Any], title: str | None, body: str | None) -> tuple[str | None, str | None]:
     if body is not None and _is_html(fields):
         text = text_of_html(body)
         body = text if text.strip() else None
@@ -232,42 +217,6 @@ def identity(
     if url is not None:
         return _digest("url", source, url).hex()
     return _digest("text", source, title, body, published_at).hex()
-
-
-def _object(message: bytes | None) -> Mapping[str, Any]:
-    if not message or message.isspace():
-        raise InvalidDocument(Reason.EMPTY, "the message has no content")
-    if message.count(b"{") + message.count(b"[") > MAX_DEPTH and _depth(message) > MAX_DEPTH:
-        raise InvalidDocument(Reason.TOO_DEEP, f"JSON nested over {MAX_DEPTH} levels deep")
-    try:
-        value = orjson.loads(message)
-    except orjson.JSONDecodeError as error:
-        try:
-            message.decode()
-        except UnicodeDecodeError as undecodable:
-            raise InvalidDocument(Reason.NOT_UTF8, f"byte {undecodable.start}: {undecodable.reason}") from None
-        raise InvalidDocument(Reason.NOT_JSON, str(error)) from None
-    if not isinstance(value, dict):
-        raise InvalidDocument(Reason.NOT_AN_OBJECT, f"a JSON {type(value).__name__}, not an object")
-    return value
-
-
-def _depth(message: bytes) -> int:
-    """Deepest nesting of brackets outside strings."""
-    depth = deepest = 0
-    in_string = escaped = False
-    for byte in message:
-        if in_string:
-            in_string = escaped or byte != 0x22
-            escaped = byte == 0x5C and not escaped
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"}]":
-            depth -= 1
-    return deepest
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str | None:

@@ -1,6 +1,7 @@
 """A batch into Postgres: what was decoded and assessed, as rows, in one transaction."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -8,10 +9,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stream_worker.domain.documents import named_document
+from stream_worker.domain.json_objects import json_object
 from stream_worker.domain.lanes import Lane
 from stream_worker.domain.refusals import Reason
 from stream_worker.domain.scores import Score, score_id
-from stream_worker.errors import TooManyDeadLetters, Unavailable
+from stream_worker.errors import InvalidDocument, TooManyDeadLetters, Unavailable
 from stream_worker.pipelines.assess import Assessor
 from stream_worker.pipelines.batch import DeadLetter, Emissions, Item, Message
 from stream_worker.pipelines.measures import BatchMeasures
@@ -183,7 +185,9 @@ def _to_be_stored(item: Item) -> str | None:
     if item.erased:
         return None
     if item.dead_letter is not None:
-        return named_document(item.message.value)
+        with suppress(InvalidDocument):
+            return named_document(json_object(item.message.value))
+        return None
     return item.document.document_id if item.document is not None and item.is_new else None
 
 

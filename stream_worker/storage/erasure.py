@@ -14,7 +14,9 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from stream_worker.domain.documents import is_readable, named_document
+from stream_worker.domain.documents import named_document
+from stream_worker.domain.json_objects import json_object
+from stream_worker.errors import InvalidDocument
 from stream_worker.storage.batches import Position
 from stream_worker.storage.publications import to_publish
 from stream_worker.storage.schema import WHOLE
@@ -44,6 +46,10 @@ _ERASE_DEAD_LETTER = text("""
     UPDATE dead_letters SET message_key = NULL, payload = NULL, detail = '', erased_at = :now
     WHERE (topic, partition, kafka_offset) = (:topic, :partition, :offset)
 """)
+
+
+#: All parts of a name, as they stand in bytes that cannot be read.
+_Pattern = tuple[re.Pattern[bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,7 @@ async def erase(engine: AsyncEngine, document_id: str, name: Name | None, reason
         names = [*(Name(*row) for row in rows), *([name] if name is not None else [])]
         # Held for the moment that the commit takes: writers go on at once.
         await connection.execute(_WAIT_FOR_WRITERS)
+    # Before the documents, which carry the names: where this breaks off, it can be done again.
     dead_letters = await _erase_dead_letters(engine, document_id, names, now)
     async with engine.begin() as connection:
         revisions = await connection.execute(_DOCUMENTS, {"document_id": document_id, "now": now})
@@ -97,8 +104,8 @@ async def erase(engine: AsyncEngine, document_id: str, name: Name | None, reason
 async def _erase_dead_letters(
     engine: AsyncEngine, document_id: str, names: Sequence[Name], now: datetime
 ) -> list[Position]:
-    """Last to first would lose the names where it breaks off; so the documents are erased after the dead letters."""
-    patterns = [_pattern(name) for name in names]
+    """A hundred at a time, so that nobody waits for long; those that were erased."""
+    patterns = [pattern for name in names if (pattern := _pattern(name)) is not None]
     erased: list[Position] = []
     last: Position = ("", 0, -1)
     while True:
@@ -108,7 +115,7 @@ async def _erase_dead_letters(
                 return erased
             for *position, payload in letters:
                 last = (position[0], position[1], position[2])
-                if named_document(payload) == document_id or any(p.is_in(payload) for p in patterns):
+                if _names(payload, document_id, patterns):
                     await connection.execute(_ERASE_DEAD_LETTER, {**_at(last), "now": now})
                     erased.append(last)
 
@@ -117,20 +124,19 @@ def _at(position: Position) -> dict[str, str | int]:
     return dict(zip(("topic", "partition", "offset"), position, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class _Pattern:
-    """Finds a name in bytes that are not JSON, or not quite."""
-
-    parts: tuple[re.Pattern[bytes], ...]
-
-    def is_in(self, payload: bytes) -> bool:
-        """Whether all parts of the name stand in an unreadable message."""
-        return not is_readable(payload) and all(part.search(payload) for part in self.parts)
+def _names(payload: bytes, document_id: str, patterns: Sequence[_Pattern]) -> bool:
+    """Whether a message means the document: by what it says, or, where it is not JSON or not quite, by how it looks."""
+    try:
+        fields = json_object(payload)
+    except InvalidDocument:
+        return any(all(part.search(payload) for part in pattern) for pattern in patterns)
+    return named_document(fields) == document_id
 
 
-def _pattern(name: Name) -> _Pattern:
+def _pattern(name: Name) -> _Pattern | None:
+    """None for a document that has neither id nor url: its source alone would mean all others of that source too."""
     field, value = ("id", name.source_id) if name.source_id is not None else ("url", name.url)
-    return _Pattern((_field("source", name.source), *([_field(field, value)] if value is not None else [])))
+    return None if value is None else (_field("source", name.source), _field(field, value))
 
 
 def _field(field: str, value: str) -> re.Pattern[bytes]:

@@ -158,3 +158,17 @@ async def test_erasing_waits_for_a_writer_that_has_looked_for_erasures_before(en
     async with engine.connect() as connection:
         assert await connection.scalar(text("SELECT title FROM documents")) is None
         assert await batches.erased_documents(connection, ["d"]) == {"d"}
+
+
+async def test_erasing_a_document_that_has_no_name_leaves_the_dead_letters_of_its_source_alone(
+    engine: AsyncEngine,
+) -> None:
+    nameless = ("d", b"1", False, "test", None, "news", None, "Zanzibar", None, None, "en", NOW, None, NOW, "language")
+    broken = b'{"source": "test", "id": "other", "title": "cut off'
+    async with engine.begin() as connection:
+        await batches.insert_revisions(connection, [(*nameless, None, "live")])
+        await batches.insert_dead_letters(connection, [("t", 0, 1, "not_json", "", None, broken, NOW, None)])
+    for _ in range(2):
+        assert (await erase(engine, "d", None, "asked for", NOW)).dead_letters == 0
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT payload FROM dead_letters")) == broken

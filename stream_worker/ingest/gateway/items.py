@@ -13,7 +13,8 @@ from enum import StrEnum
 import orjson
 from starlette.exceptions import HTTPException
 
-from stream_worker.domain.documents import MAX_DEPTH, decode
+from stream_worker.domain.documents import decode
+from stream_worker.domain.json_objects import MAX_DEPTH
 from stream_worker.domain.refusals import Reason
 from stream_worker.errors import InvalidDocument
 
