@@ -21,13 +21,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from stream_worker.assembly import lane_assessors
 from stream_worker.backfill import BackfillLane
 from stream_worker.domain.lanes import Lane
-from stream_worker.errors import ConfigurationError, FinsentryError, StopWorker, TooManyDeadLetters
+from stream_worker.errors import FinsentryError, StopWorker, TooManyDeadLetters
 from stream_worker.faust_consumer import assignor_with, transport_with
 from stream_worker.inference.analyzer import Analyzer
 from stream_worker.inference.opening import open_lanes
 from stream_worker.ingest.backlog import BacklogReader, read_by_workers
 from stream_worker.ingest.publisher import started
-from stream_worker.ingest.topics import list_topics
+from stream_worker.ingest.topics import require_topics
 from stream_worker.metrics import WORKER
 from stream_worker.pipelines.batch import Message
 from stream_worker.pipelines.emission import Emitter
@@ -215,7 +215,8 @@ async def run_worker(settings: Settings) -> None:
         analyzers = await available(lambda: stack.enter_async_context(open_lanes(settings)), "Triton")
         live = analyzers[Lane.LIVE]
         await available(partial(record_models, engine, live.model_version, settings), "recording the model")
-        await available(partial(_require_topics, settings), "looking for the topics")
+        # Without its topics it would be assigned nothing, for ever.
+        await available(partial(require_topics, settings), "looking for the topics")
         producer = await available(partial(start_producer, settings), "Kafka")
         stack.push_async_callback(producer.stop)
         worker = ScoringWorker(settings, _pipelines(settings, engine, analyzers, producer, progress))
@@ -260,13 +261,6 @@ def _pipelines(
         )
         for lane, assessor in lane_assessors(settings, analyzers).items()
     }
-
-
-async def _require_topics(settings: Settings) -> None:
-    """A worker that starts before its topics would be assigned nothing, for ever."""
-    missing = [topic.name for topic in await list_topics(settings) if not topic.partitions]
-    if missing:
-        raise ConfigurationError(f"There is no topic {', '.join(missing)}: run `finsentry topics apply` first.")
 
 
 def _tame_garbage_collection() -> None:

@@ -7,9 +7,8 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from stream_worker.doctor.traces import Place
-from stream_worker.errors import ConfigurationError
 from stream_worker.ingest.publisher import started
-from stream_worker.ingest.topics import list_topics
+from stream_worker.ingest.topics import require_topics
 from stream_worker.settings import Settings
 
 
@@ -39,8 +38,7 @@ class Ends:
 async def open_ends(settings: Settings) -> AsyncIterator[Ends]:
     """Raises Unavailable or KafkaError where Kafka does not answer, ConfigurationError where a topic is missing."""
     bootstrap = settings.require_kafka_bootstrap()
-    if missing := [topic.name for topic in await list_topics(settings) if not topic.partitions]:
-        raise ConfigurationError(f"There is no topic {', '.join(missing)}: run `finsentry topics apply`.")
+    await require_topics(settings)
     async with AsyncExitStack() as stack:
         producer = await started(AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all"))
         stack.push_async_callback(producer.stop)

@@ -125,7 +125,7 @@ def _document(fields: Mapping[str, Any], received_at: datetime) -> Document:
     source = _required(fields, "source")
     kind = Kind(fields["kind"])
     published_at = _required_time(fields, "published_at", received_at)
-    updated_at = _time(fields, "updated_at", received_at)
+    updated_at = time_in(fields, "updated_at", received_at)
     title, body = _texts(fields)
     source_id, url, author, language = (_text(fields, name) for name in ("id", "url", "author", "lang"))
     content = [kind, title, body, author, language, published_at, updated_at]
@@ -234,17 +234,21 @@ def _required(fields: Mapping[str, Any], name: str) -> str:
 
 def _first_published_at(fields: Mapping[str, Any], published_at: datetime, received_at: datetime) -> datetime:
     """What identifies the document: a replay may move it in time, and then says from where."""
-    return _time(fields, "rebased_from", received_at) or published_at
+    return time_in(fields, "rebased_from", received_at) or published_at
 
 
 def _required_time(fields: Mapping[str, Any], name: str, received_at: datetime) -> datetime:
-    time = _time(fields, name, received_at)
+    time = time_in(fields, name, received_at)
     if time is None:
         raise InvalidDocument(Reason.MISSING_FIELD, f"{name} is missing", name)
     return time
 
 
-def _time(fields: Mapping[str, Any], name: str, received_at: datetime) -> datetime | None:
+def time_in(fields: Mapping[str, Any], name: str, received_at: datetime) -> datetime | None:
+    """A time of a document, in UTC; None where there is none. Raises InvalidDocument where it may have none such.
+
+    What stands in the field is a string, or nothing.
+    """
     value = _text(fields, name)
     if value is None:
         return None

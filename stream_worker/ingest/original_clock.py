@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
 
-from stream_worker.domain.documents import EARLIEST, LATEST_AHEAD
+from stream_worker.domain.documents import EARLIEST, time_in
+from stream_worker.errors import InvalidDocument
 from stream_worker.ingest.due import Due
 from stream_worker.ingest.lines import Line
 
@@ -91,8 +92,9 @@ def _fields(value: bytes | None) -> Mapping[str, Any]:
 
 def _time(fields: Mapping[str, Any], name: str, now: datetime) -> datetime | None:
     """A time that a document may have."""
+    if not isinstance(fields.get(name), str):
+        return None
     try:
-        time = datetime.fromisoformat(fields[name])
-        return time.astimezone(UTC) if time.tzinfo and EARLIEST <= time <= now + LATEST_AHEAD else None
-    except (KeyError, TypeError, ValueError, OverflowError):
+        return time_in(fields, name, now)
+    except InvalidDocument:
         return None

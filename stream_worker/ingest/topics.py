@@ -93,6 +93,17 @@ async def list_topics(settings: Settings) -> list[TopicState]:
         return await _states(admin, planned_topics(settings))
 
 
+async def missing_topics(settings: Settings) -> list[str]:
+    """Those that are planned and do not exist. Raises Unavailable where Kafka does not answer."""
+    return [topic.name for topic in await list_topics(settings) if not topic.partitions]
+
+
+async def require_topics(settings: Settings) -> None:
+    """Raises ConfigurationError where a planned topic does not exist, Unavailable where Kafka does not answer."""
+    if missing := await missing_topics(settings):
+        raise ConfigurationError(f"There is no topic {', '.join(missing)}: run `finsentry topics apply` first.")
+
+
 async def max_message_bytes(settings: Settings, topic: str) -> int:
     """The broker's limit for one message of an existing topic.
 

@@ -21,7 +21,7 @@ from stream_worker.errors import Unavailable, in_words
 from stream_worker.inference.contract import ENTITIES, SENTIMENT
 from stream_worker.inference.question import question
 from stream_worker.ingest.backlog import BacklogReader, read_by_workers
-from stream_worker.ingest.topics import list_topics
+from stream_worker.ingest.topics import missing_topics
 from stream_worker.local.state import read_state
 from stream_worker.settings import Settings
 from stream_worker.status.findings import LaneBacklog, Schema, Server, Status
@@ -110,14 +110,14 @@ async def _redis(settings: Settings) -> datetime | None:
 
 
 async def _kafka(settings: Settings) -> tuple[list[str], Mapping[str, LaneBacklog]]:
-    topics = await list_topics(settings)
+    missing = await missing_topics(settings)
     lanes: dict[str, LaneBacklog] = {}
     async with BacklogReader(settings.require_kafka_bootstrap()) as reader:
         for lane, (topic, group) in read_by_workers(settings).items():
             partitions = await reader.partitions(topic, group)
             waiting = sum(partition.lag for partition in partitions)
             lanes[lane.value] = LaneBacklog(topic, group, len(partitions), await reader.members(group), waiting)
-    return [topic.name for topic in topics if not topic.partitions], lanes
+    return missing, lanes
 
 
 async def _triton(settings: Settings) -> None:
