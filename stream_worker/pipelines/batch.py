@@ -25,6 +25,10 @@ class Message:
         """What identifies the message."""
         return self.topic, self.partition, self.offset
 
+    def under_way_seconds(self, now: float) -> float | None:
+        """How long after it came to Kafka, whose clock may be ahead of ours, it is `now`, in seconds since 1970."""
+        return None if self.kafka_time is None else max(0.0, now - self.kafka_time)
+
 
 def cut(messages: Iterable[Message], limit_bytes: int) -> Iterator[list[Message]]:
     """In order, into batches of so many bytes of values at the most; a message that has more is a batch by itself."""

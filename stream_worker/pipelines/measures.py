@@ -37,12 +37,12 @@ class BatchMeasures:
         self._in_flight.dec()
 
     def committed(self, messages: Sequence[Message]) -> None:
-        """Its messages are in Postgres now, each so long after it came to Kafka (whose clock may be ahead of ours)."""
+        """Its messages are in Postgres now."""
         now = time.time()
         observe = self._latency.observe
         for message in messages:
-            if message.kafka_time is not None:
-                observe(max(0.0, now - message.kafka_time))
+            if (seconds := message.under_way_seconds(now)) is not None:
+                observe(seconds)
 
     def written(self, items: Sequence[Item], emissions: Emissions, accepted: Sequence[str]) -> None:
         """One transaction wrote receipts for these items, and accepted the revisions of these documents."""

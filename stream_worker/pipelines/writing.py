@@ -15,7 +15,7 @@ from stream_worker.domain.refusals import Reason
 from stream_worker.domain.scores import Score, score_id
 from stream_worker.errors import InvalidDocument, TooManyDeadLetters, Unavailable
 from stream_worker.pipelines.assess import Assessor
-from stream_worker.pipelines.batch import DeadLetter, Emissions, Item, Message
+from stream_worker.pipelines.batch import DeadLetter, Emissions, Item
 from stream_worker.pipelines.measures import BatchMeasures
 from stream_worker.storage import batches
 from stream_worker.storage.bulk import Row
@@ -125,11 +125,11 @@ class BatchWriter:
         await batches.insert_scores(connection, scores, self._code_version)
         accepted_positions = {item.message.position for item in accepted}
         # The last statement of the transaction: what follows it is the commit.
-        written_at = self._now()
+        written_at = self._now().timestamp()
         receipts = [
             (
                 *_receipt_row(item, item.message.position in accepted_positions, batch_id, now),
-                _latency(item.message, written_at),
+                item.message.under_way_seconds(written_at),
             )
             for item in items
         ]
@@ -225,11 +225,6 @@ def _receipt_row(item: Item, accepted: bool, batch_id: str, now: datetime) -> tu
     assert item.revision is not None
     outcome = "accepted" if accepted else "erased" if item.erased else "duplicate"
     return (*item.message.position, item.digest, outcome, *item.revision, None, batch_id, now)
-
-
-def _latency(message: Message, written_at: datetime) -> float | None:
-    """Seconds since the message came to Kafka, whose clock may be ahead of ours."""
-    return None if message.kafka_time is None else max(0.0, written_at.timestamp() - message.kafka_time)
 
 
 def _log_committed(batch_id: str, emissions: Emissions, accepted: list[str], messages: int) -> None:
