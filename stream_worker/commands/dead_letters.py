@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import click
 import orjson
 
+from stream_worker.commands.printable import printable
 from stream_worker.domain.lanes import Lane
 from stream_worker.domain.refusals import Reason
 from stream_worker.ingest.dead_letters import (
@@ -125,9 +126,8 @@ def _as_json(letter: DeadLetterRow) -> dict[str, object]:
 
 
 def _readable(preview: bytes) -> str:
-    """What people can read of untrusted bytes, without anything that a terminal would obey."""
-    text = preview.decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """What people can read of untrusted bytes."""
+    return printable(preview.decode("utf-8", "backslashreplace"))
 
 
 def _print(counts: Mapping[str, int], letters: Sequence[DeadLetterRow]) -> None:

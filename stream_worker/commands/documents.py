@@ -5,13 +5,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
 
 import click
 import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from stream_worker.commands.printable import printable
 from stream_worker.domain.documents import identity
 from stream_worker.errors import Unavailable
 from stream_worker.settings import Settings, load_settings
@@ -20,6 +20,9 @@ from stream_worker.storage.engine import create_engine
 from stream_worker.storage.erasure import Erased, Name, namesakes
 from stream_worker.storage.erasure import erase as erase_document
 from stream_worker.storage.live import FEED
+
+#: Of each text.
+_SHOWN_CHARACTERS = 200
 
 _NAMED = (
     click.option("--source", help="Who published it; with --id or --url."),
@@ -154,7 +157,7 @@ def _print_revision(revision: Row) -> None:
     click.echo(f"  {current} {revision['content_digest']}  {what}  {revision['source']}  {when}")
     for name in ("title", "body", "unscored_reason"):
         if revision[name]:
-            click.echo(f"    {name}: {_printable(revision[name])}")
+            click.echo(f"    {name}: {printable(revision[name][:_SHOWN_CHARACTERS])}")
     for score in revision["scores"]:
         polarity = score["positive"] - score["negative"]
         click.echo(f"    {score['instrument_id'] or 'as a whole':<16} {polarity:+.3f}  {score['model_version']}")
@@ -162,9 +165,3 @@ def _print_revision(revision: Row) -> None:
 
 def _time(value: datetime) -> str:
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _printable(value: Any) -> str:
-    """One line that no terminal takes for a command: texts are other people's."""
-    shown = str(value)[:200]
-    return shown if shown.isprintable() else ascii(shown)[1:-1]

@@ -7,6 +7,7 @@ import sys
 import click
 import orjson
 
+from stream_worker.commands.printable import printable
 from stream_worker.settings import load_settings
 from stream_worker.verify.report import CheckResult, Report, plain
 from stream_worker.verify.verification import verify as verify_deployment
@@ -59,6 +60,5 @@ def _print_check(check: CheckResult) -> None:
 
 
 def _shown(value: object) -> str:
-    """One line of printable characters: surfaces are other people's text."""
-    text = orjson.dumps(plain(value)).decode()
-    return text if text.isprintable() else ascii(plain(value))
+    """Surfaces are other people's text."""
+    return printable(orjson.dumps(plain(value)).decode())

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from stream_worker.errors import ConfigurationError, Unavailable
+from stream_worker.errors import ConfigurationError, Unavailable, in_words
 from stream_worker.verify.report import EXAMPLES, Violations
 
 CONNECT_SECONDS = 10.0
@@ -59,7 +59,7 @@ async def open_snapshot(url: str) -> AsyncIterator[Snapshot]:
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
         raise ConfigurationError(f"Postgres at {_where(url)} refuses FINSENTRY_DATABASE_URL: {error}.") from None
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Unavailable(f"Postgres at {_where(url)} does not answer: {_said(error)}.") from None
+        raise Unavailable(f"Postgres at {_where(url)} does not answer: {in_words(error)}.") from None
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             # The transaction's first statement takes the snapshot.
@@ -72,7 +72,7 @@ async def open_snapshot(url: str) -> AsyncIterator[Snapshot]:
         asyncpg.OperatorInterventionError,
         asyncpg.InterfaceError,
     ) as error:
-        raise Unavailable(f"Postgres at {_where(url)} went away while it was read: {_said(error)}.") from None
+        raise Unavailable(f"Postgres at {_where(url)} went away while it was read: {in_words(error)}.") from None
     finally:
         if not connection.is_closed():
             connection.terminate()
@@ -81,7 +81,3 @@ async def open_snapshot(url: str) -> AsyncIterator[Snapshot]:
 def _where(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.hostname or 'its default host'}:{parts.port or 5432}"
-
-
-def _said(error: BaseException) -> str:
-    return str(error).rstrip(".") or type(error).__name__
