@@ -101,7 +101,7 @@ async def missing_topics(settings: Settings) -> list[str]:
 async def require_topics(settings: Settings) -> None:
     """Raises ConfigurationError where a planned topic does not exist, Unavailable where Kafka does not answer."""
     if missing := await missing_topics(settings):
-        raise ConfigurationError(f"There is no topic {', '.join(missing)}: run `finsentry topics apply` first.")
+        raise ConfigurationError(f"There is no topic {', '.join(missing)}: run `finsentry topics apply`.")
 
 
 async def max_message_bytes(settings: Settings, topic: str) -> int:
