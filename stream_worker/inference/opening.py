@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 from stream_worker.domain.lanes import Lane
 from stream_worker.inference.analyzer import Analyzer
-from stream_worker.inference.backend import Backend
 from stream_worker.inference.cache import AnalysisCache
 from stream_worker.inference.contract import ModelPair, read_pair
 from stream_worker.inference.encoding import Encoder
@@ -15,32 +14,19 @@ from stream_worker.settings import Settings
 
 
 @asynccontextmanager
-async def open_analyzer(settings: Settings) -> AsyncIterator[Analyzer]:
-    """An analyzer whose models Triton runs.
-
-    Raises ContractError where Triton serves other models than `settings.model_repository` holds, Unavailable where it
-    does not answer now (opening again may succeed), ConfigurationError where no Triton is known.
-    """
-    from stream_worker.inference.triton import TritonBackend
-
-    models = await asyncio.to_thread(read_pair, settings.model_repository)
-    async with TritonBackend(settings.require_triton_url(), models, settings.inference_timeout_seconds) as backend:
-        await backend.check()
-        yield _analyzer(models, backend, settings)
-
-
-@asynccontextmanager
 async def open_lanes(settings: Settings) -> AsyncIterator[Mapping[Lane, Analyzer]]:
     """An analyzer for each lane, in one Triton: the one of history gives way to the live one, in short passes.
 
-    Raises like `open_analyzer`. Analyses are cached together.
+    Analyses are cached together. Raises ContractError where Triton serves other models than `settings.model_repository`
+    holds, Unavailable where it does not answer now (opening again may succeed), ConfigurationError where no Triton is
+    known.
     """
     from stream_worker.inference.triton import TritonBackend
 
     models = await asyncio.to_thread(read_pair, settings.model_repository)
     async with TritonBackend(settings.require_triton_url(), models, settings.inference_timeout_seconds) as backend:
         await backend.check()
-        encoder = Encoder(models.sentiment.tokenizer, models.sentiment.manifest.max_tokens)
+        encoder = _encoder(models)
         cache = AnalysisCache(settings.prediction_cache)
         live = LeadingBackend(backend)
         history = YieldingBackend(backend, live)
@@ -58,11 +44,10 @@ async def open_onnx_analyzer(settings: Settings) -> AsyncIterator[Analyzer]:
     models = await asyncio.to_thread(read_pair, settings.model_repository)
     backend = await asyncio.to_thread(OnnxBackend, models)
     try:
-        yield _analyzer(models, backend, settings)
+        yield Analyzer(models, _encoder(models), backend, AnalysisCache(settings.prediction_cache))
     finally:
         await asyncio.to_thread(backend.close)
 
 
-def _analyzer(models: ModelPair, backend: Backend, settings: Settings) -> Analyzer:
-    encoder = Encoder(models.sentiment.tokenizer, models.sentiment.manifest.max_tokens)
-    return Analyzer(models, encoder, backend, AnalysisCache(settings.prediction_cache))
+def _encoder(models: ModelPair) -> Encoder:
+    return Encoder(models.sentiment.tokenizer, models.sentiment.manifest.max_tokens)

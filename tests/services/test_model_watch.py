@@ -10,11 +10,11 @@ import psutil
 import pytest
 
 from stream_worker.inference.contract import ENTITIES
-from stream_worker.inference.opening import open_analyzer
 from stream_worker.local import model_watch
 from stream_worker.local.model_watch import ModelWatch
 from stream_worker.local.triton import Triton
 from stream_worker.settings import Settings
+from tests.live_analyzer import open_analyzer
 
 
 @pytest.fixture(autouse=True)

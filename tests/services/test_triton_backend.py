@@ -15,12 +15,12 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from stream_worker.errors import ContractError, ServerFailed
 from stream_worker.inference.contract import ENTITIES, SENTIMENT, TAG_LOGITS, read_pair
 from stream_worker.inference.onnx import OnnxBackend
-from stream_worker.inference.opening import open_analyzer
 from stream_worker.inference.triton import TritonBackend
 from stream_worker.local.ports import Ports
 from stream_worker.local.servers import Servers
 from stream_worker.local.triton import Triton
 from stream_worker.settings import Settings
+from tests.live_analyzer import open_analyzer
 from tests.stub_models import SENTIMENT_LABELS, sentiment_graph, write_model, write_stub_repository
 
 

@@ -20,13 +20,14 @@ from stream_worker.errors import ConfigurationError, ContractError, Unavailable
 from stream_worker.inference.analysis import Analysis
 from stream_worker.inference.analyzer import Analyzer
 from stream_worker.inference.contract import SENTIMENT, read_pair
-from stream_worker.inference.opening import open_analyzer, open_onnx_analyzer
+from stream_worker.inference.opening import open_onnx_analyzer
 from stream_worker.inference.reading import Reader
 from stream_worker.inference.triton import TritonBackend
 from stream_worker.local.ports import Ports
 from stream_worker.local.servers import Servers
 from stream_worker.local.triton import Triton
 from stream_worker.settings import REPOSITORY_ROOT, Settings
+from tests.live_analyzer import open_analyzer
 from tests.stub_models import NAMES, NEGATIVE, NEUTRAL, POSITIVE, write_stub_repository
 
 #: Lengths from 2 to 256 tokens, with emoji, combining marks and text in no language the models know.
