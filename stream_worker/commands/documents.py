@@ -8,18 +8,17 @@ from datetime import UTC, datetime
 
 import click
 import orjson
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from stream_worker.commands.printable import printable
 from stream_worker.domain.documents import identity
 from stream_worker.errors import Unavailable
 from stream_worker.settings import Settings, load_settings
+from stream_worker.storage import live
 from stream_worker.storage.document_reader import Row, read_document
 from stream_worker.storage.engine import create_engine
 from stream_worker.storage.erasure import Erased, Name, namesakes
 from stream_worker.storage.erasure import erase as erase_document
-from stream_worker.storage.live import FEED
 
 #: Of each text.
 _SHOWN_CHARACTERS = 200
@@ -123,7 +122,7 @@ async def _erase(settings: Settings, document_id: str, name: Name | None, reason
     Raises Unavailable where Redis is away: Postgres is done by then, and erasing again finishes the rest.
     """
     engine = create_engine(settings.require_database_url(), pool_size=1)
-    redis: Redis = Redis.from_url(settings.require_redis_url(), socket_timeout=5, socket_connect_timeout=5)
+    redis = live.connect(settings.require_redis_url())
     try:
         others = await namesakes(engine, name) if name is not None else []
         done = {
@@ -131,7 +130,7 @@ async def _erase(settings: Settings, document_id: str, name: Name | None, reason
             for one in dict.fromkeys((document_id, *others))
         }
         # The monitor publishes the feed anew; until then it is empty.
-        await redis.delete(FEED)
+        await redis.delete(live.FEED)
     except RedisError as error:
         raise Unavailable(f"The text is gone from Postgres, but Redis is away ({error}): erase it again.") from error
     finally:

@@ -9,10 +9,6 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
 from stream_worker.doctor.diagnosis import Diagnosis
 from stream_worker.doctor.ends import Ends, open_ends
 from stream_worker.doctor.marked import MarkedDocument
@@ -21,6 +17,7 @@ from stream_worker.errors import FinsentryError, in_words
 from stream_worker.ingest.backlog import BacklogReader
 from stream_worker.settings import Clock, Settings
 from stream_worker.storage.engine import create_engine
+from stream_worker.storage.live import connect
 from stream_worker.storage.migrate import require_current
 
 T = TypeVar("T")
@@ -53,7 +50,7 @@ class Journey:
         self._settings = settings
         self._timeout_seconds = timeout_seconds
         self._engine = create_engine(settings.require_database_url(), pool_size=1)
-        self._redis: Redis = Redis.from_url(settings.require_redis_url(), retry=Retry(NoBackoff(), 1))
+        self._redis = connect(settings.require_redis_url())
         self._reader = BacklogReader(settings.require_kafka_bootstrap())
         self._traces = Traces(self._engine, self._redis, settings.clock)
         self._diagnosis = Diagnosis(settings, self._engine, self._reader)

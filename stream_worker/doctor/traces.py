@@ -3,14 +3,13 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import orjson
 from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stream_worker.settings import Clock
 from stream_worker.storage.clock import NOW
-from stream_worker.storage.live import FEED
+from stream_worker.storage.live import published_feed
 
 _RECEIPT = text("""
     SELECT r.outcome, concat_ws(': ', d.reason, d.detail) AS refusal
@@ -72,17 +71,13 @@ class Traces:
 
     async def is_shown(self, document_id: str) -> bool:
         """Whether the live feed has it."""
-        state = await self._feed()
-        return state is not None and any(shown["document_id"] == document_id for shown in state["documents"])
+        feed = await published_feed(self._redis)
+        return feed is not None and any(shown["document_id"] == document_id for shown in feed["documents"])
 
     async def shown_at(self) -> datetime | None:
         """When the live feed was published last, by the deployment's clock."""
-        state = await self._feed()
-        return datetime.fromisoformat(state["as_of"]) if state is not None else None
-
-    async def _feed(self) -> Any:
-        state: Any = await self._redis.hget(FEED, "state")
-        return orjson.loads(state) if state is not None else None
+        feed = await published_feed(self._redis)
+        return datetime.fromisoformat(feed["as_of"]) if feed is not None else None
 
     async def _row(self, query: Any, **parameters: Any) -> Any:
         async with self._engine.connect() as connection:

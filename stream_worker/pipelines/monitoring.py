@@ -13,8 +13,6 @@ from functools import partial
 
 import structlog
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -37,7 +35,6 @@ FADING = timedelta(hours=1)
 #: What is live grows old even when nothing comes: boards look back a span of time.
 REFRESH_SECONDS = 30.0
 REDIS_PAUSE_SECONDS = 1.0
-_REDIS_SECONDS = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -149,21 +146,11 @@ async def run_monitor(settings: Settings) -> None:
         await stack.enter_async_context(serving_vitals(vitals, settings, "monitor_http_port"))
         engine = create_engine(settings.require_database_url(), pool_size=3)
         stack.push_async_callback(engine.dispose)
-        redis = await stack.enter_async_context(_redis(settings))
+        redis = await stack.enter_async_context(live.connect(settings.require_redis_url()))
         vitals.gauges_are_read_by(partial(_read_gauges, engine))
         await until_available(partial(require_current, engine), "checking the schema", progress)
         vitals.ready_when({"postgres": partial(ask, engine), "redis": partial(live.ask, redis)})
         await Monitor(engine, redis, settings, progress).run()
-
-
-def _redis(settings: Settings) -> Redis:
-    return Redis.from_url(
-        settings.require_redis_url(),
-        socket_timeout=_REDIS_SECONDS,
-        socket_connect_timeout=_REDIS_SECONDS,
-        # Once more at once, on a new connection; waiting is the monitor's own affair.
-        retry=Retry(NoBackoff(), 1),
-    )
 
 
 async def _read_gauges(engine: AsyncEngine) -> None:

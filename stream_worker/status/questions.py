@@ -6,15 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 import grpc
-import orjson
 from pydantic import SecretStr
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from tritonclient.grpc import service_pb2_grpc
 
 from stream_worker.errors import Unavailable, in_words
@@ -26,9 +22,9 @@ from stream_worker.local.state import read_state
 from stream_worker.settings import Settings
 from stream_worker.status.findings import LaneBacklog, Schema, Server, Status
 from stream_worker.status.processes import processes
+from stream_worker.storage import live
 from stream_worker.storage.activity import Activity, lately
 from stream_worker.storage.engine import create_engine
-from stream_worker.storage.live import FEED
 from stream_worker.storage.migrate import current_revision, head_revision
 
 T = TypeVar("T")
@@ -101,12 +97,9 @@ async def _postgres(settings: Settings) -> tuple[Schema, Activity | None]:
 
 async def _redis(settings: Settings) -> datetime | None:
     """When the live view was published last."""
-    client: Redis = Redis.from_url(settings.require_redis_url(), retry=Retry(NoBackoff(), 0))
-    try:
-        state: Any = await client.hget(FEED, "state")
-        return datetime.fromisoformat(orjson.loads(state)["as_of"]) if state else None
-    finally:
-        await client.aclose()
+    async with live.connect(settings.require_redis_url()) as client:
+        feed = await live.published_feed(client)
+    return datetime.fromisoformat(feed["as_of"]) if feed is not None else None
 
 
 async def _kafka(settings: Settings) -> tuple[list[str], Mapping[str, LaneBacklog]]:

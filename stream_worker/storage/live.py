@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from stream_worker.storage.publishable import State
 
@@ -16,6 +18,8 @@ PREFIX = "finsentry:"
 GENERATION = f"{PREFIX}generation"
 FILLING = f"{PREFIX}filling"
 FEED = f"{PREFIX}feed"
+#: A Redis that says nothing for so long is away.
+ANSWER_SECONDS = 5.0
 
 #: Each key is a hash {version, state}. A writer that read earlier cannot overwrite one that read later.
 _PUT_IF_NEWER = """
@@ -32,6 +36,13 @@ redis.call('SET', KEYS[2], ARGV[1])
 redis.call('DEL', KEYS[1])
 return 1
 """
+
+
+def connect(url: str) -> Redis:
+    """A client that fails soon: one more try on a new connection; to wait longer is its user's affair."""
+    return Redis.from_url(
+        url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS, retry=Retry(NoBackoff(), 1)
+    )
 
 
 def live_key(instrument_id: str) -> str:
@@ -57,6 +68,12 @@ async def put(client: Redis, states: Iterable[tuple[str, int, State]], time_to_l
         for key, version, state in states:
             pipe.eval(_PUT_IF_NEWER, 1, key, str(version), orjson.dumps(state, default=_plain), seconds)
         await pipe.execute()
+
+
+async def published_feed(client: Redis) -> State | None:
+    """The live feed as it was put last; None where there is none."""
+    state: Any = await client.hget(FEED, "state")
+    return orjson.loads(state) if state is not None else None
 
 
 async def is_emptied(client: Redis) -> bool:
