@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from stream_worker.domain.documents import identity
+from stream_worker.domain.wire import wire_schema
 
 SOURCE = "finsentry-doctor"
 
@@ -27,7 +26,7 @@ class MarkedDocument:
     @property
     def document_id(self) -> str:
         """By which Postgres, the topic `scores` and Redis know it."""
-        return identity(SOURCE, self.source_id, None, None, None, None)
+        return identity(SOURCE, self.source_id, None)
 
     @property
     def message(self) -> bytes:
@@ -45,4 +44,4 @@ class MarkedDocument:
         return self._message(op="retract", updated_at=max(self.published_at, datetime.now(UTC)))
 
     def _message(self, **fields: Any) -> bytes:
-        return orjson.dumps({"schema": "finsentry.document/1", "source": SOURCE, "id": self.source_id, **fields})
+        return wire_schema("document").encode({"source": SOURCE, "id": self.source_id, **fields})
