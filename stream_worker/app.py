@@ -40,7 +40,7 @@ from stream_worker.settings import Settings
 from stream_worker.storage.engine import create_engine
 from stream_worker.storage.migrate import require_current
 from stream_worker.storage.models import record_models
-from stream_worker.vitals import Vitals
+from stream_worker.vitals import LineOfWork, Vitals
 from stream_worker.vitals_server import serving_vitals
 from stream_worker.worker_health import WorkerHealth
 
@@ -204,9 +204,9 @@ async def run_worker(settings: Settings) -> None:
     Raises ConfigurationError (a ContractError for the wrong model) before anything was read, and StopWorker or the
     pipeline's own error where it could not go on.
     """
-    progress = Progress()
-    vitals = Vitals(WORKER, progress, settings.stuck_seconds)
-    available = partial(until_available, progress=progress)
+    progress = {lane: Progress() for lane in Lane}
+    vitals = Vitals(WORKER, progress[Lane.LIVE], settings.stuck_seconds)
+    available = partial(until_available, progress=progress[Lane.LIVE])
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serving_vitals(vitals, settings, "worker_http_port"))
         engine = create_engine(settings.require_database_url())
@@ -225,7 +225,12 @@ async def run_worker(settings: Settings) -> None:
             engine, live, reader, read_by_workers(settings), worker.assigned, worker.why_history_stands_still
         )
         vitals.ready_when(health.checks)
-        vitals.works_while(health.has_work)
+        vitals.works_in(
+            {
+                Lane.LIVE.value: LineOfWork(progress[Lane.LIVE], health.has_live_work),
+                Lane.BACKFILL.value: LineOfWork(progress[Lane.BACKFILL], health.has_history_to_do),
+            }
+        )
         vitals.gauges_are_read_by(health.read_gauges)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, worker.stop)
@@ -245,7 +250,7 @@ def _pipelines(
     engine: AsyncEngine,
     analyzers: Mapping[Lane, Analyzer],
     producer: AIOKafkaProducer,
-    progress: Progress,
+    progress: Mapping[Lane, Progress],
 ) -> dict[Lane, ScoringPipeline]:
     emitter = Emitter(producer, settings.topic("scores"), settings.topic("dead-letters"))
     return {
@@ -256,7 +261,7 @@ def _pipelines(
             now=lambda: datetime.now(UTC),
             code_version=version("finsentry"),
             dead_letter_limit=settings.dead_letter_limit,
-            progress=progress,
+            progress=progress[lane],
             lane=lane,
         )
         for lane, assessor in lane_assessors(settings, analyzers).items()

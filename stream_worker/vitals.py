@@ -60,11 +60,19 @@ class Answer:
         return orjson.dumps({"ok": self.ok, "failing": failing, "checks": checks})
 
 
+@dataclass(frozen=True, slots=True)
+class LineOfWork:
+    """Something that has to get on by itself, while `has_work`; where that raises, there is nothing to do."""
+
+    progress: Progress
+    has_work: Callable[[], Awaitable[bool]]
+
+
 class Vitals:
     """Liveness, readiness and metrics of one service. For one event loop, whose turning is part of being alive.
 
-    It lives as long as it gets on: not where there has been work for `stuck_seconds` without a step. It is ready when
-    every check given to `ready_when` succeeds; before that it is starting.
+    It lives as long as it gets on: not where there has been work for `stuck_seconds` without a step, in any of its
+    lines of work. It is ready when every check given to `ready_when` succeeds; before that it is starting.
     """
 
     def __init__(self, registry: CollectorRegistry, progress: Progress, stuck_seconds: float) -> None:
@@ -72,7 +80,7 @@ class Vitals:
         self._progress = progress
         self._stuck_seconds = stuck_seconds
         self._checks: Mapping[str, Check] = {"start": self._starting}
-        self._has_work: Callable[[], Awaitable[bool]] = _always
+        self._lines: Mapping[str, LineOfWork] = {"progress": LineOfWork(progress, _always)}
         self._gauges: Callable[[], Awaitable[None]] = _nothing
         self._ready = _Kept(self._ask)
         self._gauged = _Kept(self._gauge)
@@ -82,9 +90,9 @@ class Vitals:
         self._checks = checks
         self._ready = _Kept(self._ask)
 
-    def works_while(self, has_work: Callable[[], Awaitable[bool]]) -> None:
-        """Without it, there is always something to do. Where it raises, there is nothing."""
-        self._has_work = has_work
+    def works_in(self, lines: Mapping[str, LineOfWork]) -> None:
+        """By name. Without it there is one, in which there is always something to do."""
+        self._lines = lines
 
     def gauges_are_read_by(self, gauges: Callable[[], Awaitable[None]]) -> None:
         """Sets the metrics that need a question to a server, before they are told."""
@@ -92,18 +100,8 @@ class Vitals:
 
     async def live(self) -> Answer:
         """Whether the service gets on with its work."""
-        idle = self._progress.idle_seconds()
-        if idle < self._stuck_seconds:
-            return _progress(True, f"the last step was {idle:.1f} s ago")
-        try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                has_work = await self._has_work()
-        except Exception:  # noqa: BLE001 - who cannot be asked gives no work
-            has_work = False
-        stalled = self._progress.stalled_seconds(has_work=has_work)
-        if stalled < self._stuck_seconds:
-            return _progress(True, "there is work to do" if has_work else "there is nothing to do")
-        return _progress(False, f"no step for {stalled:.0f} s, although there is work to do")
+        findings = await asyncio.gather(*(self._gets_on(line) for line in self._lines.values()))
+        return Answer(dict(zip(self._lines, findings, strict=True)))
 
     async def ready(self) -> Answer:
         """Whether the service can do its work at this moment."""
@@ -113,6 +111,20 @@ class Vitals:
         """The metrics and their content type, in the format that an Accept header asks for."""
         await self._gauged.get()
         return exposition(self._registry, accept)
+
+    async def _gets_on(self, line: LineOfWork) -> Finding:
+        idle = line.progress.idle_seconds()
+        if idle < self._stuck_seconds:
+            return Finding(True, f"the last step was {idle:.1f} s ago", 0.0)
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                has_work = await line.has_work()
+        except Exception:  # noqa: BLE001 - who cannot be asked gives no work
+            has_work = False
+        stalled = line.progress.stalled_seconds(has_work=has_work)
+        if stalled < self._stuck_seconds:
+            return Finding(True, "there is work to do" if has_work else "there is nothing to do", 0.0)
+        return Finding(False, f"no step for {stalled:.0f} s, although there is work to do", 0.0)
 
     async def _starting(self) -> str:
         waits = "; ".join(f"{what}: {why}" for what, why in self._progress.waits.items())
@@ -148,10 +160,6 @@ class _Kept(Generic[T]):
         answer = await self._ask()
         self._known_until = time.monotonic() + KEPT_SECONDS
         return answer
-
-
-def _progress(ok: bool, detail: str) -> Answer:
-    return Answer({"progress": Finding(ok, detail, 0.0)})
 
 
 async def _finding(check: Check) -> Finding:

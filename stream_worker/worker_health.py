@@ -49,16 +49,17 @@ class WorkerHealth:
         """All that must succeed for the worker to be ready."""
         return {"triton": self._triton, "postgres": self._postgres, "kafka": self._kafka, HISTORY: self._history}
 
-    async def has_work(self) -> bool:
-        """Whether there are messages that this worker should read and has not committed: not those of history that
-        stands still. Raises Unavailable while Kafka is away."""
-        stands_still = self._why_history_stands_still() is not None
-        return any(
-            backlog.lag
-            for lane, backlogs in (await self._backlogs()).items()
-            if not (stands_still and lane is Lane.BACKFILL)
-            for backlog in backlogs
-        )
+    async def has_live_work(self) -> bool:
+        """Whether there are live messages that this worker should read and has not committed. Raises Unavailable while
+        Kafka is away."""
+        return _any_waits((await self._backlogs())[Lane.LIVE])
+
+    async def has_history_to_do(self) -> bool:
+        """The same of history, which may wait for as long as live messages do, or once it stands still."""
+        if self._why_history_stands_still() is not None:
+            return False
+        backlogs = await self._backlogs()
+        return _any_waits(backlogs[Lane.BACKFILL]) and not _any_waits(backlogs[Lane.LIVE])
 
     async def read_gauges(self) -> None:
         """Set the lag of each partition; without an answer there is none."""
@@ -100,6 +101,10 @@ class WorkerHealth:
             ]
             for lane, (topic, group) in self._groups.items()
         }
+
+
+def _any_waits(backlogs: Sequence[PartitionBacklog]) -> bool:
+    return any(backlog.lag for backlog in backlogs)
 
 
 def _said(backlogs: Sequence[PartitionBacklog]) -> str:

@@ -16,7 +16,7 @@ from stream_worker.local.ports import free_port
 from stream_worker.progress import Progress
 from stream_worker.retry import until_available
 from stream_worker.settings import Settings
-from stream_worker.vitals import Vitals
+from stream_worker.vitals import LineOfWork, Vitals
 from stream_worker.vitals_server import serving_vitals
 
 STUCK_SECONDS = 60.0
@@ -70,6 +70,10 @@ async def broken() -> str:
 
 async def idle() -> bool:
     return False
+
+
+async def busy() -> bool:
+    return True
 
 
 async def test_a_service_that_starts_is_alive_and_not_ready_and_says_what_it_waits_for(
@@ -152,21 +156,36 @@ async def test_work_without_a_step_for_too_long_is_not_alive(vitals: Vitals, clo
     assert answer["checks"]["progress"]["detail"] == "no step for 60 s, although there is work to do"
 
 
-async def test_without_work_a_service_may_rest_for_as_long_as_it_likes(vitals: Vitals, clock: Clock) -> None:
-    vitals.works_while(idle)
+async def test_without_work_a_service_may_rest_for_as_long_as_it_likes(
+    vitals: Vitals, progress: Progress, clock: Clock
+) -> None:
+    vitals.works_in({"progress": LineOfWork(progress, idle)})
     for _ in range(3):
         clock.now += 10 * STUCK_SECONDS
         assert (await vitals.live()).ok
 
 
-async def test_who_cannot_be_asked_for_work_gives_none(vitals: Vitals, clock: Clock) -> None:
+async def test_who_cannot_be_asked_for_work_gives_none(vitals: Vitals, progress: Progress, clock: Clock) -> None:
     async def away() -> bool:
         raise Unavailable("Kafka is away")
 
-    vitals.works_while(away)
+    vitals.works_in({"progress": LineOfWork(progress, away)})
     for _ in range(3):
         clock.now += 10 * STUCK_SECONDS
         assert (await vitals.live()).ok
+
+
+async def test_a_line_of_work_that_is_stuck_does_not_hide_behind_one_that_moves(
+    vitals: Vitals, progress: Progress, clock: Clock
+) -> None:
+    moving = Progress(clock)
+    vitals.works_in({"live": LineOfWork(progress, busy), "backfill": LineOfWork(moving, busy)})
+    await vitals.live()
+    for _ in range(3):
+        clock.now += STUCK_SECONDS
+        moving.moved()
+        answer = await vitals.live()
+    assert {name: finding.ok for name, finding in answer.checks.items()} == {"live": False, "backfill": True}
 
 
 async def test_waiting_for_a_server_is_being_alive(vitals: Vitals, progress: Progress, clock: Clock) -> None:
