@@ -1,4 +1,4 @@
-"""Live documents first: history gets the models only while live documents do not ask them.
+"""Live documents first: history gets the models while live documents do not ask them, and otherwise very little.
 
 It gives way where both meet, at the forward passes, which are nearly all of the work: a live document waits for no more
 than one short pass of history.
@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ SHORT_PASS_TOKENS = 128
 PASS_TOKENS = 384
 #: While live documents come, a pass is followed by a rest of so many times its own length.
 RESTS = 2.0
+#: History waits so long for a moment without live passes, then begins one all the same. Small batches keep the models
+#: busy without a gap at half of the full load already: without an end to waiting history would stand still for hours.
+PATIENCE_SECONDS = 0.25
 
 
 class LeadingBackend:
@@ -58,14 +62,16 @@ class LeadingBackend:
         """How long no pass has been under way."""
         return 0.0 if self._under_way else time.monotonic() - self._quiet_since
 
-    async def until_quiet(self) -> None:
-        """Returns when no pass is under way."""
-        while self._under_way:
-            await self._quiet.wait()
+    async def quiet_within(self, seconds: float) -> None:
+        """Returns when no pass is under way, or after so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._under_way:
+                    await self._quiet.wait()
 
 
 class YieldingBackend:
-    """The same backend for who can wait: no pass is begun while the other one leads.
+    """The same backend for who can wait: a pass is begun where the other one leaves a gap, or patience has an end.
 
     While that one is quiet, a pass of each model is under way at a time. Otherwise one of all models, with a rest after
     it: the passes would take both cores, and the other stages of live documents need them too.
@@ -81,13 +87,13 @@ class YieldingBackend:
     async def infer(
         self, model: str, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]
     ) -> Mapping[str, NDArray[Any]]:
-        """See `Backend`; waits for as long as the leading one is busy."""
+        """See `Backend`; waits for the leading one."""
         async with self._turns[model]:
             if self._has_room:
                 return await self._backend.infer(model, input_ids, attention_mask)
             async with self._only_turn:
                 await asyncio.sleep(self._rested_at - time.monotonic())
-                await self._leading.until_quiet()
+                await self._leading.quiet_within(PATIENCE_SECONDS)
                 began = time.monotonic()
                 try:
                     return await self._backend.infer(model, input_ids, attention_mask)

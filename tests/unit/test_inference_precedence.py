@@ -1,4 +1,4 @@
-"""History gets the models only while live documents do not ask them."""
+"""History gets the models while live documents do not ask them, and otherwise very little."""
 
 import asyncio
 import time
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stream_worker.inference.precedence import (
     PASS_TOKENS,
+    PATIENCE_SECONDS,
     QUIET_SECONDS,
     RESTS,
     SHORT_PASS_TOKENS,
@@ -56,7 +57,7 @@ class Models:
         return task
 
     async def end(self, *tasks: "asyncio.Task[Any]", model: str) -> None:
-        self.backend.ends[model].set()
+        self.backend.ends.setdefault(model, asyncio.Event()).set()
         await asyncio.wait(tasks)
         await asyncio.sleep(0.001)
 
@@ -72,6 +73,16 @@ async def test_a_pass_of_history_waits_until_no_live_pass_is_under_way() -> None
     assert models.backend.begun == ["live", "other live", "history"]
     await models.end(history, model="history")
     assert history.result() == {}
+
+
+async def test_live_passes_without_a_gap_do_not_keep_history_waiting_for_ever() -> None:
+    models = Models()
+    await models.ask(models.live, "live without end")
+    began = time.monotonic()
+    history = await models.ask(models.history, "history")
+    await models.end(history, model="history")
+    assert history.result() == {}
+    assert PATIENCE_SECONDS <= time.monotonic() - began < PATIENCE_SECONDS + 1
 
 
 async def test_a_live_pass_waits_for_nobody() -> None:
