@@ -17,6 +17,7 @@ from stream_worker.ingest.dead_letters import (
     DeadLetterRow,
     Replayed,
     count_by_reason,
+    count_waiting_elsewhere,
     newest,
     replay_dead_letters,
 )
@@ -83,12 +84,14 @@ def replay(reason: str | None, everything: bool, offsets: tuple[str, ...], lane:
     lanes = [Lane(lane)] if lane else [Lane.LIVE] if offsets else list(Lane)
     topic = documents_topic(settings, lanes[0])
     chosen = Chosen(reason, tuple((topic, *_position(offset)) for offset in offsets))
-    replayed = asyncio.run(_replay(settings, chosen, lanes))
-    click.echo(orjson.dumps(asdict(replayed)) if as_json else _sentence(replayed))
+    replayed, elsewhere = asyncio.run(_replay(settings, chosen, lanes))
+    click.echo(orjson.dumps(asdict(replayed) | {"elsewhere": elsewhere}) if as_json else _sentence(replayed))
+    for name, count in elsewhere.items():
+        click.echo(f"{count} of topic {printable(name)} WERE NOT: FINSENTRY_TOPIC_PREFIX names other topics.", err=True)
     missing = len(offsets) - replayed.seen if offsets else 0
     if missing:
         click.echo(f"{missing} of the offsets have no dead letter.", err=True)
-    if missing or replayed.seen > replayed.replayed:
+    if missing or elsewhere or replayed.seen > replayed.replayed:
         sys.exit(1)
 
 
@@ -101,7 +104,8 @@ async def _read(settings: Settings, chosen: Chosen, limit: int) -> tuple[dict[st
         await engine.dispose()
 
 
-async def _replay(settings: Settings, chosen: Chosen, lanes: Sequence[Lane]) -> Replayed:
+async def _replay(settings: Settings, chosen: Chosen, lanes: Sequence[Lane]) -> tuple[Replayed, dict[str, int]]:
+    """Also how many were not, as they came on topics of no lane, by their topic."""
     total = Replayed(0, 0, 0)
     engine = create_engine(settings.require_database_url(), pool_size=1)
     try:
@@ -109,7 +113,9 @@ async def _replay(settings: Settings, chosen: Chosen, lanes: Sequence[Lane]) -> 
             limit = await max_message_bytes(settings, topic)
             async with Publisher(settings.require_kafka_bootstrap(), topic, limit) as publisher:
                 total += await replay_dead_letters(engine, publisher, replace(chosen, topic=topic), datetime.now(UTC))
-        return total
+        async with engine.connect() as connection:
+            topics = [documents_topic(settings, lane) for lane in Lane]
+            return total, await count_waiting_elsewhere(connection, chosen, topics)
     finally:
         await engine.dispose()
 

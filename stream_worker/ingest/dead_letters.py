@@ -91,6 +91,15 @@ async def newest(connection: AsyncConnection, chosen: Chosen, limit: int, previe
     return [DeadLetterRow(*row) for row in rows]
 
 
+async def count_waiting_elsewhere(connection: AsyncConnection, chosen: Chosen, topics: Sequence[str]) -> dict[str, int]:
+    """How many of the chosen ones that were never replayed came on other topics than these, by their topic."""
+    columns = dead_letters.c
+    query = _where(select(columns.topic, func.count()), chosen)
+    waiting = columns.replayed_at.is_(None), columns.erased_at.is_(None), columns.topic.not_in(topics)
+    rows = await connection.execute(query.where(*waiting).group_by(columns.topic).order_by(columns.topic))
+    return dict(rows.tuples().all())
+
+
 async def replay_dead_letters(engine: AsyncEngine, publisher: Publisher, chosen: Chosen, now: datetime) -> Replayed:
     """Publish the chosen ones' bytes and keys again, unchanged, oldest position first, and mark them as replayed.
 

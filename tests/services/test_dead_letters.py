@@ -189,3 +189,14 @@ class TestCommand:
             assert json.loads(done.stdout)["replayed"] == replayed
         assert await _published(settings) == _messages(*range(NUMBER))
         assert await _published(settings, "documents-backfill") == Counter((None, b"old %d" % n) for n in range(6))
+
+    async def test_letters_of_topics_with_another_prefix_are_named_and_stay(
+        self, finsentry: Callable[..., Result], engine: AsyncEngine
+    ) -> None:
+        async with engine.begin() as connection:
+            await insert_dead_letters(connection, [("old.documents", 0, 1, "empty", "old", None, b"old", NOW, None)])
+        done = await asyncio.to_thread(finsentry, "replay", "--all", "--json")
+        assert done.exit_code == 1
+        assert json.loads(done.stdout)["replayed"] == NUMBER
+        assert json.loads(done.stdout)["elsewhere"] == {"old.documents": 1}
+        assert done.stderr == "1 of topic old.documents WERE NOT: FINSENTRY_TOPIC_PREFIX names other topics.\n"
