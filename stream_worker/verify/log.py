@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupLoadInProgressError, KafkaError
 
 from stream_worker.errors import ConfigurationError, Unavailable
 
@@ -27,10 +27,14 @@ class Log:
         self._admin = admin
 
     async def committed(self, group: str) -> Offsets:
-        """The group's committed offsets, of every topic that it ever read."""
+        """The group's committed offsets, of every topic that there is."""
+        everything = [TopicPartition(*partition) for partition in await self._every_partition()]
         for remaining in reversed(range(COORDINATOR_TRIES)):
             try:
-                found = await self._admin.list_consumer_group_offsets(group)
+                found = await self._admin.list_consumer_group_offsets(group, partitions=everything)
+                if len(found) < len(everything):
+                    # aiokafka passes over the error of the answer as a whole: the broker is still loading its groups.
+                    raise GroupLoadInProgressError
                 return {(tp.topic, tp.partition): known.offset for tp, known in found.items() if known.offset >= 0}
             except KafkaError as error:
                 if not error.retriable or not remaining:
@@ -39,13 +43,16 @@ class Log:
         raise AssertionError("the last try returns or raises")
 
     async def partitions(self, topics: Iterable[str]) -> list[tuple[str, int]]:
-        """All partitions of those topics that exist."""
+        """All partitions of those topics that exist, in order."""
+        wanted = set(topics)
+        return sorted(partition for partition in await self._every_partition() if partition[0] in wanted)
+
+    async def _every_partition(self) -> list[tuple[str, int]]:
         # Asked about all topics: asking about one that does not exist could make it.
-        known = {topic["topic"]: topic["partitions"] for topic in await self._admin.describe_topics()}
         return [
-            (topic, partition["partition"])
-            for topic in sorted(set(topics) & known.keys())
-            for partition in sorted(known[topic], key=lambda p: int(p["partition"]))
+            (topic["topic"], partition["partition"])
+            for topic in await self._admin.describe_topics()
+            for partition in topic["partitions"]
         ]
 
     async def earliest(self, partitions: Sequence[tuple[str, int]]) -> Offsets:
