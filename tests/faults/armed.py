@@ -71,6 +71,9 @@ def _after(owner: Any, name: str, fault: Fault) -> None:
 
 
 def _arm(point: str, fault: Fault) -> None:
+    from aiokafka import AIOKafkaConsumer
+
+    from stream_worker.backfill import BackfillLane
     from stream_worker.faust_consumer import PositionConsumer
     from stream_worker.pipelines.monitoring import Monitor
     from stream_worker.pipelines.scoring import ScoringPipeline
@@ -86,6 +89,9 @@ def _arm(point: str, fault: Fault) -> None:
         "emitted": lambda: _after(ScoringPipeline, "emit", fault),
         "acknowledged": lambda: _before(PositionConsumer, "_commit_offsets", fault),
         "offset committed": lambda: _after(PositionConsumer, "_commit_offsets", fault),
+        "history pulled": lambda: _after(BackfillLane, "_pull", fault),
+        "history acknowledged": lambda: _before(AIOKafkaConsumer, "commit", fault),
+        "history's offset committed": lambda: _after(AIOKafkaConsumer, "commit", fault),
         "marks claimed": lambda: _before(windows, "to_publish", fault),
         "windows committed": lambda: _before(Monitor, "_publish_if_redis_answers", fault),
         "half published": lambda: _half_published(fault),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stream_worker.local.servers import Servers
-from stream_worker.settings import Settings
+from stream_worker.settings import Settings, TopicName
 from stream_worker.verify.verification import verify
 from tests.services.deployment import Deployment, deployed, environment
 
@@ -50,13 +50,13 @@ async def assert_holds(deployment: Deployment) -> None:
     assert report.holds, [check for check in report.checks if check.violations and check.violations.count]
 
 
-async def assert_everything_once(deployment: Deployment, documents: int) -> None:
+async def assert_everything_once(deployment: Deployment, documents: int, of: TopicName = "documents") -> None:
     """Wait until so many documents have come through, then prove it: receipts, scores, windows, what was published."""
     await deployment.until("SELECT count(*) FROM receipts", documents)
     await deployment.until("SELECT count(*) FROM dirty_marks", 0)
     await deployment.until("SELECT count(*) FROM publications", 0)
     async with asyncio.timeout(30):
-        while sum((await deployment.committed()).values()) < documents:
+        while sum((await deployment.committed(of)).values()) < documents:
             await asyncio.sleep(0.1)
     assert await deployment.outcomes() == {"accepted": documents}
     assert await deployment.value("SELECT sum(documents) FROM windows WHERE instrument_id = ''") == documents

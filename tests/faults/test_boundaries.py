@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from stream_worker.settings import TopicName
 from tests.faults.conftest import Arm, assert_everything_once, assert_holds
 from tests.services.deployment import Deployment, document
 
@@ -13,11 +14,12 @@ WORKER = (
     *("received", "inferred", "in the transaction", "committed", "half emitted", "emitted", "acknowledged"),
     "offset committed",
 )
+HISTORY = ("history pulled", "inferred", "committed", "history acknowledged", "history's offset committed")
 MONITOR = ("marks claimed", "windows committed", "half published", "published")
 
 
-async def _send(deployment: Deployment, part: str) -> None:
-    await deployment.send([document(f"Apple profit {part} {n}", n, id=f"{part} {n}") for n in range(DOCUMENTS)])
+async def _send(deployment: Deployment, part: str, to: TopicName = "documents") -> None:
+    await deployment.send([document(f"Apple profit {part} {n}", n, id=f"{part} {n}") for n in range(DOCUMENTS)], to=to)
 
 
 async def _dies(process: asyncio.subprocess.Process, deployment: Deployment) -> None:
@@ -36,6 +38,18 @@ async def test_a_worker_that_dies_at_each_boundary_in_turn_loses_and_repeats_not
     await deployment.start("worker")
     await deployment.start("monitor")
     await assert_everything_once(deployment, len(WORKER) * DOCUMENTS)
+
+
+async def test_a_worker_that_dies_at_each_boundary_of_history_loses_and_repeats_nothing(
+    deployment: Deployment, arm: Arm
+) -> None:
+    for point in HISTORY:
+        await _send(deployment, point, "documents-backfill")
+        await _dies(await arm("worker", point, "die"), deployment)
+        await assert_holds(deployment)
+    await deployment.start("worker")
+    await deployment.start("monitor")
+    await assert_everything_once(deployment, len(HISTORY) * DOCUMENTS, "documents-backfill")
 
 
 async def test_a_monitor_that_dies_at_each_boundary_in_turn_leaves_windows_and_live_state_whole(
