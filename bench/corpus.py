@@ -15,7 +15,6 @@ from stream_worker.ingest.companies import known_companies
 from stream_worker.ingest.generator import generate
 from stream_worker.ingest.lines import LinesOfFiles
 from stream_worker.ingest.topics import MAX_MESSAGE_BYTES
-from stream_worker.settings import Settings
 
 _STREAMS = ("news_reuters_2008_09.jsonl.gz", "news_reuters_2008_10.jsonl.gz")
 _SEED = 20080915
@@ -60,7 +59,7 @@ def _source(data: Path | None, names: tuple[str, ...]) -> tuple[str, Iterable[by
 
 
 def _generated() -> Iterator[bytes]:
-    companies = known_companies(Settings())
+    companies = known_companies()
     for due in generate(_SEED, datetime(2026, 1, 1, tzinfo=UTC), 8.0, companies):
         if due.value is not None:
             yield due.value

@@ -52,7 +52,7 @@ async def stages(deployment: Deployment, lines: Sequence[bytes]) -> dict[str, fl
     emitter = Emitter(producer, settings.topic("scores"), settings.topic("dead-letters"))
     pipeline = ScoringPipeline(
         engine,
-        assessor_from(settings, analyzer),
+        assessor_from(analyzer),
         emitter,
         now=lambda: datetime.now(UTC),
         code_version="bench",
@@ -110,7 +110,8 @@ async def _measure(
         await analyzer.analyze(texts)
     # From here on the analyses come from the cache.
     with clock("assess, cached"):
-        await pipeline._assessor.assess([Text(d.raw_text, body_start=d.body_start) for d in documents])
+        raw = [Text(d.raw_text, d.published_at.date(), body_start=d.body_start) for d in documents]
+        await pipeline._assessor.assess(raw)
     async with engine.connect() as connection:
         with clock("look up receipts and revisions"):
             await receipts_at(connection, [message.position for message in messages])

@@ -6,8 +6,9 @@ and saves an event loop in a background thread with everything that can go wrong
 
 import streamlit as st
 
-from stream_worker.directory import load_directory
+from stream_worker.directory import built_in_directory
 from stream_worker.domain.instruments import Directory
+from stream_worker.errors import Unavailable
 from stream_worker.settings import Clock, Settings, load_settings
 from stream_worker.storage.history_reader import HistoryReader
 from stream_worker.storage.live_reader import LiveReader
@@ -36,10 +37,13 @@ def history() -> HistoryReader:
     return HistoryReader(settings().require_database_url(), settings().clock)
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, ttl=60)
 def directory() -> Directory:
-    """The instruments that can be watched."""
-    return load_directory(settings().instruments)
+    """The instruments that can be watched; while Postgres is away, those of this release: only names come from here."""
+    try:
+        return history().directory() or built_in_directory()
+    except Unavailable:
+        return built_in_directory()
 
 
 def name_of(instrument_id: str) -> str:
@@ -53,4 +57,4 @@ def label_of(instrument_id: str) -> str:
     instrument = directory().get(instrument_id)
     if instrument is None or not instrument.symbols:
         return name_of(instrument_id)
-    return f"{instrument.name} · {instrument.symbols[0]}"
+    return f"{instrument.name} · {instrument.symbols[0].ticker}"

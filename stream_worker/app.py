@@ -14,14 +14,15 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from stream_worker.assembly import lane_assessors
+from stream_worker.directory.current import CurrentLinker
 from stream_worker.domain.lanes import Lane
 from stream_worker.errors import FinsentryError, StopWorker
-from stream_worker.inference.analyzer import Analyzer
 from stream_worker.inference.opening import open_lanes
 from stream_worker.ingest.backlog import BacklogReader, read_by_workers
 from stream_worker.ingest.publisher import started
 from stream_worker.ingest.topics import require_topics
 from stream_worker.metrics import WORKER
+from stream_worker.pipelines.assess import Assessor
 from stream_worker.pipelines.emission import Emitter
 from stream_worker.pipelines.scoring import ScoringPipeline
 from stream_worker.progress import Progress
@@ -58,11 +59,16 @@ async def run_worker(settings: Settings) -> None:
         analyzers = await available(lambda: stack.enter_async_context(open_lanes(settings)), "Triton")
         live = analyzers[Lane.LIVE]
         await available(partial(record_models, engine, live.model_version, settings), "recording the model")
+        linker = await available(partial(CurrentLinker.open, engine), "reading the directory of instruments")
+        watching = asyncio.create_task(linker.watch())
+        stack.callback(watching.cancel)
         # Without its topics it would be assigned nothing, for ever.
         await available(partial(require_topics, settings), "looking for the topics")
         producer = await available(partial(start_producer, settings), "Kafka")
         stack.push_async_callback(producer.stop)
-        worker = ScoringWorker(settings, _pipelines(settings, engine, analyzers, producer, progress))
+        worker = ScoringWorker(
+            settings, _pipelines(settings, engine, lane_assessors(linker, analyzers), producer, progress)
+        )
         reader = await stack.enter_async_context(BacklogReader(settings.require_kafka_bootstrap()))
         health = WorkerHealth(
             engine, live, reader, read_by_workers(settings), worker.assigned, worker.why_history_stands_still
@@ -91,7 +97,7 @@ async def run_worker(settings: Settings) -> None:
 def _pipelines(
     settings: Settings,
     engine: AsyncEngine,
-    analyzers: Mapping[Lane, Analyzer],
+    assessors: Mapping[Lane, Assessor],
     producer: AIOKafkaProducer,
     progress: Mapping[Lane, Progress],
 ) -> dict[Lane, ScoringPipeline]:
@@ -107,7 +113,7 @@ def _pipelines(
             progress=progress[lane],
             lane=lane,
         )
-        for lane, assessor in lane_assessors(settings, analyzers).items()
+        for lane, assessor in assessors.items()
     }
 
 

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, BinaryIO
 
 import orjson
 
 from stream_worker.assembly import assessor_from
-from stream_worker.domain.documents import body_start, raw_text, title_and_body
+from stream_worker.domain.documents import body_start, raw_text, time_in, title_and_body
 from stream_worker.domain.mentions import Span
 from stream_worker.domain.sentiment import LABELS, Sentiment
 from stream_worker.errors import InvalidDocument
@@ -31,10 +32,9 @@ async def score_lines(lines: BinaryIO, output: BinaryIO, settings: Settings, bat
     """Write one line of output for each line of input, in order. Returns how many were bad."""
     bad = 0
     async with open_onnx_analyzer(settings) as analyzer:
-        assessor = assessor_from(settings, analyzer)
-        model = {"version": assessor.model_version, "directory": assessor.directory_version}
+        assessor = assessor_from(analyzer)
         for chunk in _chunks(lines, batch):
-            outputs = await _score(chunk, assessor, model)
+            outputs = await _score(chunk, assessor)
             bad += sum("error" in line for line in outputs)
             await asyncio.to_thread(output.write, b"".join(orjson.dumps(line) + b"\n" for line in outputs))
     output.flush()
@@ -46,14 +46,14 @@ def _chunks(lines: BinaryIO, size: int) -> Iterator[list[bytes]]:
         yield chunk
 
 
-async def _score(lines: Sequence[bytes], assessor: Assessor, model: Output) -> list[Output]:
+async def _score(lines: Sequence[bytes], assessor: Assessor) -> list[Output]:
     parsed = [_parse(line) for line in lines]
     texts = [entry[1] for entry in parsed if not isinstance(entry, _BadLine)]
     assessments = iter(await assessor.assess(texts))
     return [
         {"id": entry.identity, "error": str(entry)}
         if isinstance(entry, _BadLine)
-        else _output(entry[0], entry[1], next(assessments), model)
+        else _output(entry[0], entry[1], next(assessments), assessor.model_version)
         for entry in parsed
     ]
 
@@ -68,7 +68,9 @@ def _parse(line: bytes) -> tuple[Any, Text] | _BadLine:
         title, body = title_and_body(fields)
         raw, language = raw_text(title, body), fields.get("lang")
         declared = language if isinstance(language, str) else None
-        return identity, Text(raw, declared, tuple(_targets(fields, raw)), body_start(title, body))
+        now = datetime.now(UTC)
+        day = (time_in(fields, "published_at", now) or now).date()
+        return identity, Text(raw, day, declared, tuple(_targets(fields, raw)), body_start(title, body))
     except orjson.JSONDecodeError as error:
         return _BadLine(None, f"not JSON: {error}")
     except (_BadLine, InvalidDocument) as error:
@@ -86,7 +88,7 @@ def _targets(fields: Output, raw: str) -> Iterator[Span]:
         yield Span(start, end)
 
 
-def _output(identity: Any, text: Text, assessment: Assessment, model: Output) -> Output:
+def _output(identity: Any, text: Text, assessment: Assessment, model_version: str) -> Output:
     if assessment.sentiment is None:
         return {"id": identity, "unscored": assessment.unscored_reason}
     return {
@@ -108,7 +110,7 @@ def _output(identity: Any, text: Text, assessment: Assessment, model: Output) ->
             {**_span(span, text.raw), "sentiment": _sentiment(s)}
             for span, s in zip(text.targets, assessment.targets, strict=True)
         ],
-        "model": model,
+        "model": {"version": model_version, "directory": assessment.directory_version},
     }
 
 

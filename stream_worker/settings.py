@@ -44,7 +44,6 @@ class Settings(BaseSettings):
     model_repository: Path = Field(
         REPOSITORY_ROOT / "triton_models" / "repository", description="the repository that Triton serves from"
     )
-    instruments: Path | None = Field(None, description="directory of instruments (CSV); the built-in one where unset")
     clock: Clock = Field(Clock.WALL, description="wall, or stream: the newest published_at seen is now")
 
     topic_prefix: str = Field("", description="put before every topic name; lets two deployments share a broker")

@@ -51,5 +51,6 @@ COMMANDS: tuple[LazyCommand, ...] = (
     LazyCommand("show", "documents", "Print all that is stored of one document."),
     LazyCommand("erase", "documents", "Remove the text of one document for good."),
     LazyCommand("dead-letters", "dead_letters", "List or replay messages that could not become documents."),
+    LazyCommand("instruments", "instruments", "Import, export, change and find what can be watched."),
     LazyCommand("verify", "verify", "Prove that nothing was lost and nothing counted twice."),
 )

@@ -121,7 +121,7 @@ async def _run(settings: Settings, options: _Options) -> Summary:
     async with Publisher(settings.require_kafka_bootstrap(), topic, limit) as publisher:
         if options.generated:
             messages = generate(
-                options.seed, datetime.now(UTC), options.rate or _GENERATED_PER_SECOND, known_companies(settings)
+                options.seed, datetime.now(UTC), options.rate or _GENERATED_PER_SECOND, known_companies()
             )
             # Headlines carry the time at which they are due: after an outage they come late, and all at once.
             work = Replay(publisher, pace=Pace(math.inf), key_by_id=True)

@@ -38,19 +38,26 @@ def monitor() -> None:
 
 @click.command()
 def migrate() -> None:
-    """Bring the database to this program's schema. Safe to run again, or twice at once."""
+    """Bring the database to this program's schema and directory of instruments. Safe to run again, or twice at once.
+
+    Instruments that you have changed stay as you have made them.
+    """
     settings = load_settings()
+    from stream_worker.directory.importing import Imported, import_built_in
     from stream_worker.storage.engine import create_engine
     from stream_worker.storage.migrate import upgrade
 
-    async def run() -> str:
+    async def run() -> tuple[str, Imported]:
         engine = create_engine(settings.require_database_url(), pool_size=1)
         try:
-            return await upgrade(engine)
+            return await upgrade(engine), await import_built_in(engine)
         finally:
             await engine.dispose()
 
-    click.echo(f"The database is at schema revision {asyncio.run(run())}.")
+    revision, imported = asyncio.run(run())
+    click.echo(f"The database is at schema revision {revision}, the directory at version {imported.change.version}.")
+    for refused in imported.refused:
+        click.echo(f"An instrument of this release was not taken beside your own: {refused.reason}.", err=True)
 
 
 @click.command()

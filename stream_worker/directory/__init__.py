@@ -1,20 +1,16 @@
-"""The directory of instruments that comes with finsentry, or the user's own."""
+"""The directory of instruments that comes with finsentry, and what brings others into it."""
 
 from importlib.resources import files
-from pathlib import Path
 
-from stream_worker.domain.instruments import Directory, parse_directory
-from stream_worker.errors import ConfigurationError
+from stream_worker.domain.directory_file import parse_directory
+from stream_worker.domain.instruments import Directory
 
 
-def load_directory(path: Path | None = None) -> Directory:
-    """Read the directory at `path`, the built-in one where it is None.
+def built_in_lines() -> list[str]:
+    """The lines of the directory's file."""
+    return (files(__name__) / "instruments.csv").read_text(encoding="utf-8").splitlines()
 
-    Raises ConfigurationError when it cannot be read, or names the line that does not hold.
-    """
-    source = files(__name__) / "instruments.csv" if path is None else path
-    try:
-        content = source.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"Cannot read the directory of instruments {source}: {error}.") from None
-    return parse_directory(content.splitlines())
+
+def built_in_directory() -> Directory:
+    """The directory of this release, as it is in a database that nobody has changed anything in."""
+    return parse_directory(built_in_lines())

@@ -1,16 +1,19 @@
-"""How much a place in a text counts.
+"""How much a place in a text counts, and how much a text is about what it names.
 
 News is an inverted pyramid: what matters most comes first (Pöttker 2003, Journalism Studies 4:4), and its headline is
 written to say the most (Dor 2003, Journal of Pragmatics 35:5).
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
 #: So many code points further into a body, half as much is said. About 170 words of English: what a lead takes.
 HALF_LIFE_CODE_POINTS = 1_000
 #: Where a body begins that has a title before it, compared with the title.
 BELOW_THE_TITLE = 0.5
+#: Of what a text names after its subject, compared with the subject.
+IN_PASSING = 0.8
 
 
 def prominence(position: int, body_start: int | None) -> float:
@@ -26,13 +29,25 @@ def prominence(position: int, body_start: int | None) -> float:
     return float(BELOW_THE_TITLE * 2.0 ** ((body_start - position) / HALF_LIFE_CODE_POINTS))
 
 
-def relevance(prominences: Iterable[float]) -> float:
-    """How much a text is about what it mentions at places of these prominences: that of the most prominent, which is
-    the first. Where an entity is mentioned first tells its salience (Dunietz and Gillick 2014).
+def relevances(mentions: Sequence[tuple[str | None, int]], body_start: int | None) -> list[float]:
+    """How much a text is about what each mention names, in [0, 1]; a mention is (instrument or None, start).
 
-    Raises ValueError where there is no mention.
+    prominence · √share · role. `share` is how many of all mentions of instruments name this one: of a list of twenty
+    tickers the text is about none. `role` is 1 for the subject, the instrument that is named first, and 0.8 for what is
+    named in passing. Where an entity is first mentioned, and how often, tell its salience best of all simple features
+    (Dunietz and Gillick 2014, A New Entity Salience Task with Millions of Training Examples). What names no instrument
+    has the prominence of its place.
     """
-    return max(prominences)
+    counts = Counter(instrument for instrument, _ in mentions if instrument is not None)
+    subject = next((instrument for instrument, _ in mentions if instrument is not None), None)
+    total = counts.total()
+    found = []
+    for instrument, start in mentions:
+        relevance = prominence(start, body_start)
+        if instrument is not None:
+            relevance *= math.sqrt(counts[instrument] / total) * (1.0 if instrument == subject else IN_PASSING)
+        found.append(relevance)
+    return found
 
 
 def weights(passages: Sequence[tuple[int, int]], body_start: int | None) -> list[float]:

@@ -1,10 +1,10 @@
 """Whom the generator writes about."""
 
-from stream_worker.directory import load_directory
+from stream_worker.directory import built_in_directory
 from stream_worker.domain.instruments import Kind
-from stream_worker.errors import ConfigurationError
 from stream_worker.ingest.generator import Company
-from stream_worker.settings import Settings
+
+_AMERICAN = {"XNYS", "XNAS"}
 
 #: By symbol; the others follow.
 _TALKED_ABOUT = (
@@ -13,18 +13,14 @@ _TALKED_ABOUT = (
 )
 
 
-def known_companies(settings: Settings) -> list[Company]:
-    """The listed companies of the directory of instruments, which linking recognises; the best known ones first.
-
-    Raises ConfigurationError where the directory does not hold, or has fewer than two.
-    """
-    directory = load_directory(settings.instruments)
+def known_companies() -> list[Company]:
+    """Companies of this release's directory that are listed in New York today; the best known ones first."""
     companies = [
-        Company(instrument.name, instrument.symbols[0])
-        for instrument in directory.instruments.values()
-        if instrument.kind is Kind.EQUITY and instrument.symbols and instrument.sector
+        Company(instrument.name, symbol.ticker)
+        for instrument in built_in_directory().instruments.values()
+        if instrument.kind is Kind.EQUITY and instrument.valid.end is None and instrument.sector
+        for symbol in instrument.symbols[:1]
+        if symbol.exchange in _AMERICAN and symbol.valid.end is None
     ]
-    if len(companies) < 2:
-        raise ConfigurationError("The directory of instruments has fewer than two companies with symbol and sector.")
     rank = {symbol: place for place, symbol in enumerate(_TALKED_ABOUT)}
     return sorted(companies, key=lambda company: (rank.get(company.symbol, len(rank)), company.symbol))

@@ -89,7 +89,7 @@ class ScoringPipeline:
     async def _assess(self, items: Sequence[Item]) -> None:
         """Copies in one batch share one assessment: each could become the one that is stored."""
         documents = [item.document for item in items if item.document is not None]
-        texts = [Text(d.raw_text, d.language, body_start=d.body_start) for d in documents]
+        texts = [Text(d.raw_text, d.published_at.date(), d.language, body_start=d.body_start) for d in documents]
         for item, assessment in zip(items, await self._assessor.assess(texts), strict=True):
             item.assessment = assessment
 

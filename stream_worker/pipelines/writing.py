@@ -153,7 +153,7 @@ class BatchWriter:
                 relevance=relevance,
                 sentiment=sentiment,
                 model_version=model_version,
-                directory_version=self._assessor.directory_version,
+                directory_version=assessment.directory_version,
                 source=document.source,
                 kind=document.kind,
                 published_at=document.published_at,
@@ -169,11 +169,10 @@ class BatchWriter:
     def _mention_rows(self, item: Item) -> list[tuple[object, ...]]:
         if item.revision is None or item.assessment is None:
             return []
-        directory_version = self._assessor.directory_version
         return [
             (
                 *(*item.revision, m.span.start, m.span.end, m.text, m.type, m.instrument_id, m.matched_by),
-                *(directory_version, relevance),
+                *(item.assessment.directory_version, relevance),
                 *((s.negative, s.neutral, s.positive) if s is not None else (None, None, None)),
             )
             for m, relevance, s in item.assessment.mentions

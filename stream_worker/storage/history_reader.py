@@ -11,10 +11,12 @@ from sqlalchemy import Connection, TextClause, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from stream_worker.domain.documents import raw_text
+from stream_worker.domain.instruments import Directory
 from stream_worker.domain.sentiment import Sentiment
 from stream_worker.errors import Unavailable
 from stream_worker.settings import Clock
 from stream_worker.storage.clock import NOW
+from stream_worker.storage.directory import LATEST, directory_of, entries_of, rows_after
 from stream_worker.storage.schema import IS_SHOWN
 from stream_worker.storage.views import (
     InstrumentDocument,
@@ -101,6 +103,14 @@ class HistoryReader:
             trend=tuple(TrendPoint(row.start, int(row.documents), row.polarity) for row in points),
             documents=tuple(_instrument_document(row) for row in documents),
         )
+
+    def directory(self) -> Directory | None:
+        """The newest directory of instruments; None where there is none yet."""
+        with self._connection() as connection:
+            latest = connection.execute(LATEST).one_or_none()
+            if latest is None:
+                return None
+            return directory_of(entries_of(connection.execute(rows_after(latest.number))).values())
 
     def close(self) -> None:
         """Close the connections."""

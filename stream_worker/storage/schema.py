@@ -13,6 +13,8 @@ publications    instruments whose live state in Redis is older than their window
 model_versions  the manifests of what scored
 feeds           where each polled feed stands: validators, when it is due, who polls it, what is wrong with it
 feed_entries    what was last published of each entry of a feed
+directory_changes     the states of the directory of instruments, one after the other
+instrument_revisions  what each change made of an instrument; the highest number is what holds
 """
 
 from sqlalchemy import (
@@ -273,6 +275,26 @@ feed_entries = Table(
     Column("changed_at", Timestamp, nullable=False, comment="updated_at, or else published_at, as published last"),
     Column("seen_at", Timestamp, nullable=False, comment="when the feed last had it"),
     Index(None, "feed", "seen_at"),
+)
+
+directory_changes = Table(
+    "directory_changes",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("version", Text, nullable=False, comment="of the whole directory after the change"),
+    Column("made_at", Timestamp, nullable=False, server_default=text("now()")),
+    Column("cause", Text, nullable=False, comment="the release, file or command that made it"),
+    Index(None, "version"),
+)
+
+instrument_revisions = Table(
+    "instrument_revisions",
+    metadata,
+    Column("instrument_id", Text, primary_key=True),
+    Column("number", BigInteger, ForeignKey("directory_changes.number"), primary_key=True),
+    Column("origin", Text, nullable=False),
+    Column("row", JSONB(none_as_null=True), comment="as in a directory's file; null: taken out"),
+    CheckConstraint("origin IN ('built_in', 'listings', 'own')", name="origin"),
 )
 
 #: SQL that holds for rows `d` of documents that are the current revision of their document: the one with the highest

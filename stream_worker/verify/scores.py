@@ -92,3 +92,13 @@ async def scores_name_a_known_model(deployment: Deployment) -> Violations:
         FROM scores s
         WHERE NOT EXISTS (SELECT FROM model_versions m WHERE m.model_version = s.model_version)
     """)
+
+
+async def scores_name_a_known_directory(deployment: Deployment) -> Violations:
+    """Every score since directories are stored was linked with one that is."""
+    return await deployment.snapshot.violations("""
+        SELECT s.score_id, s.document_id, s.content_digest, s.instrument_id, s.directory_version
+        FROM scores s
+        WHERE s.scored_at >= (SELECT min(made_at) FROM directory_changes)
+        AND NOT EXISTS (SELECT FROM directory_changes c WHERE c.version = s.directory_version)
+    """)

@@ -32,6 +32,7 @@ CHECKS: tuple[Check, ...] = (
     scores.instruments_have_relevance,
     scores.scores_carry_the_time_of_publication,
     scores.scores_name_a_known_model,
+    scores.scores_name_a_known_directory,
     windows.windows_equal_a_recomputation,
 )
 #: Made only on request.

@@ -2,21 +2,20 @@
 
 import io
 import json
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from stream_worker.domain.relevance import prominence
+from stream_worker.domain.relevance import IN_PASSING, prominence
 from stream_worker.offline import score_lines
 from stream_worker.settings import Settings
 from stream_worker.verify.verification import verify
 from tests.services.deployment import Deployment, deployed, document
 
 TITLE = "Apple soars as Nokia plunges"
-BODY = (
-    "Nokia cuts its outlook. " * 20 + "\n\nMicrosoft is in London. " + "Apple gains. " * 300 + "Lehman Brothers loses."
-)
+BODY = "Nokia cuts its outlook. " * 20 + "\n\nMicrosoft is in London. " + "Apple gains. " * 300 + "Goldman Sachs loses."
 
 
 @pytest.fixture
@@ -32,16 +31,22 @@ async def test_an_article_is_read_to_its_end_and_what_comes_first_is_most_releva
     assert await deployment.rows("SELECT truncated FROM documents") == [(False,)]
     relevance = dict(await deployment.rows("SELECT instrument_id, relevance FROM scores"))
     body_start = len(TITLE) + 1
+    named = 301 + 21 + 1 + 1
     assert relevance == {
         "": None,
-        "apple": 1.0,
-        "nokia": 1.0,
-        "microsoft": pytest.approx(prominence(body_start + BODY.index("Microsoft"), body_start)),
-        "lehman-brothers": pytest.approx(prominence(body_start + BODY.index("Lehman"), body_start)),
+        "apple": pytest.approx(math.sqrt(301 / named)),
+        "nokia": pytest.approx(IN_PASSING * math.sqrt(21 / named)),
+        **{
+            instrument: pytest.approx(
+                IN_PASSING * math.sqrt(1 / named) * prominence(body_start + BODY.index(name), body_start)
+            )
+            for instrument, name in {"microsoft": "Microsoft", "goldman-sachs": "Goldman"}.items()
+        },
     }
     mentions = await deployment.rows("SELECT surface, relevance, negative FROM mentions ORDER BY span_start")
     assert len(mentions) == 2 + 20 + 2 + 300 + 1
-    assert [relevance for _, relevance, _ in mentions] == sorted((r for _, r, _ in mentions), reverse=True)
+    apples = [relevance for surface, relevance, _ in mentions if surface == "Apple"]
+    assert apples == sorted(apples, reverse=True)
     assert mentions[-1][2] > 0.5
     published = {score["instrument_id"]: score["relevance"] for score in await deployment.published("scores")}
     assert published == {instrument or None: relevance[instrument] for instrument in relevance}
@@ -91,7 +96,7 @@ async def test_offline_scoring_says_the_same(deployment: Deployment, settings: S
     await deployment.send([message])
     await deployment.start("worker")
     await deployment.until("SELECT count(*) FROM receipts", 1)
-    start = f"{TITLE}\n{BODY}".index("Lehman")
+    start = f"{TITLE}\n{BODY}".index("Goldman")
     line = json.dumps({**json.loads(message), "targets": [{"start": start, "end": start + 15}]}).encode()
     output = io.BytesIO()
     assert await score_lines(io.BytesIO(line), output, settings, 1) == 0

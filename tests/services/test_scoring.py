@@ -25,7 +25,7 @@ async def pipeline(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Sco
     async with open_onnx_analyzer(settings) as analyzer:
         yield ScoringPipeline(
             engine,
-            assessor_from(settings, analyzer),
+            assessor_from(analyzer),
             cast("Emitter", None),
             now=lambda: datetime.now(UTC),
             code_version="test",

@@ -169,6 +169,11 @@ CORRUPTIONS: dict[str, tuple[str, dict[str, int]]] = {
         "UPDATE scores SET model_version = 'model/3' WHERE score_id = 'apple/1/'",
         {"scores_name_a_known_model": 1},
     ),
+    "a score that was linked with a directory that nobody knows": (
+        "INSERT INTO directory_changes (version, cause, made_at) VALUES ('d1', 'test', '2000-01-01Z');"
+        "UPDATE scores SET directory_version = 'd2' WHERE score_id = 'apple/1/'",
+        {"scores_name_a_known_directory": 1},
+    ),
     "a window with one document too many": (
         "UPDATE windows SET documents = documents + 1 WHERE instrument_id = 'GOOG'",
         {"windows_equal_a_recomputation": 1},

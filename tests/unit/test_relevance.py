@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_worker.domain.relevance import HALF_LIFE_CODE_POINTS, prominence, relevance, weights
+from stream_worker.domain.relevance import HALF_LIFE_CODE_POINTS, prominence, relevances, weights
 from stream_worker.domain.sentiment import Sentiment
 
 POSITION = st.integers(0, 300_000)
@@ -31,8 +31,28 @@ def test_prominence_lies_between_0_and_1_and_never_rises(positions: list[int], b
     assert all(1.0 >= before >= behind >= 0.0 for before, behind in pairwise(found))
 
 
-def test_a_text_is_about_an_instrument_as_much_as_its_most_prominent_mention() -> None:
-    assert relevance([0.25, 0.5, 0.01]) == 0.5
+def test_the_only_thing_that_a_title_names_is_what_it_is_about() -> None:
+    assert relevances([("apple", 0)], 20) == [1.0]
+    assert relevances([(None, 0), ("apple", 12), ("apple", 300)], 100) == [1.0, 1.0, prominence(300, 100)]
+
+
+def test_what_is_named_in_passing_or_among_many_counts_less() -> None:
+    assert relevances([("apple", 0), ("nokia", 15)], 40) == pytest.approx([0.5**0.5, 0.8 * 0.5**0.5])
+    listed = relevances([(f"ticker-{number}", 6 * number) for number in range(20)], 200)
+    assert listed == pytest.approx([0.05**0.5] + [0.8 * 0.05**0.5] * 19)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["apple", "nokia", None]), POSITION), max_size=20), BODY_START)
+def test_relevance_lies_between_0_and_1_and_more_mentions_never_lower_it(
+    mentions: list[tuple[str | None, int]], body_start: int | None
+) -> None:
+    found = relevances(mentions, body_start)
+    assert all(0.0 <= relevance <= 1.0 for relevance in found)
+    named = next((instrument for instrument, _ in mentions if instrument is not None), None)
+    if named is not None:
+        again = relevances([*mentions, (named, 0)], body_start)
+        before = max(r for r, (instrument, _) in zip(found, mentions, strict=True) if instrument == named)
+        assert max(r for r, (i, _) in zip(again, [*mentions, (named, 0)], strict=True) if i == named) >= before
 
 
 def in_body(sizes: list[int], start: int = 0) -> list[tuple[int, int]]:
