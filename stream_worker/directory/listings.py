@@ -20,6 +20,7 @@ from stream_worker.errors import ConfigurationError
 from stream_worker.inference.contract import read_pair
 
 #: Numbers that the SEC gave in the first days of a year. They are given in order, so a company is at least as young.
+#: Approximate, to some months: by companies whose first filings are known.
 FIRST_NUMBERS = {
     1996: 1_005_000,
     2000: 1_102_000,

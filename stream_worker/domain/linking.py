@@ -9,8 +9,9 @@ word like another, by the words next to it or the entity model.
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
 import ahocorasick
@@ -68,15 +69,8 @@ class Linker:
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
         self._patterns = _patterns(directory)
-        self._automaton = ahocorasick.Automaton()
-        for words, patterns in self._patterns.items():
-            self._automaton.add_word(words, (words, patterns))
-        self._automaton.make_automaton()
-        self._contexts = {
-            instrument.id: re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(instrument.context)))})\b", re.IGNORECASE)
-            for instrument in directory.instruments.values()
-            if instrument.context
-        }
+        self._automaton = _automaton(self._patterns)
+        self._contexts = _automaton(_contexts(directory))
 
     def link(self, text: str, entities: Sequence[Entity], day: date) -> tuple[Mention, ...]:
         """Mentions in the order of their start, of a text of that day. The entities are disjoint and in order.
@@ -182,8 +176,7 @@ class _Reading:
             if instrument.id in self._named:
                 return instrument
         for instrument in in_doubt:
-            context = self._linker._contexts.get(instrument.id)
-            if context is not None and context.search(self._text):
+            if instrument.id in self._spoken_for:
                 return instrument
         for pattern in can_be:
             if pattern.care is not Care.CONFIRMED:
@@ -222,13 +215,27 @@ class _Reading:
             if fitting and (meant := self._meant(start, start + len(fitting[0].written), fitting)) is not None:
                 yield _Match(start, end, meant.id, MatchedBy.ENTITY)
 
+    @cached_property
+    def _spoken_for(self) -> set[str]:
+        """The instruments whose words of context the text holds."""
+        return {
+            instrument_id
+            for last, (words, instruments) in self._linker._contexts.iter(_lowered(self._text))
+            if stands_alone(self._text, last + 1 - len(words), last + 1)
+            for instrument_id in instruments
+        }
+
+    @cached_property
+    def _is_title_case(self) -> bool:
+        return is_title_case(self._text)
+
     def _is_no_economy(self, start: int, end: int) -> bool:
         """Whether a country's name is a team's, a heading's, or says where somebody is from: "Japan's Nomura", "Tesco's
         U.S. stores", "MSFT:US"."""
         text = self._text
-        if is_sport(text) or end <= slug_end(text) or text[:start].endswith((*_POSSESSIVE_BEFORE, ":")):
+        if is_sport(text) or end <= slug_end(text) or text.endswith((*_POSSESSIVE_BEFORE, ":"), 0, start):
             return True
-        return _OF_A_COUNTRY.match(text, end) is not None and not is_title_case(text)
+        return _OF_A_COUNTRY.match(text, end) is not None and not self._is_title_case
 
     def _is_part_of_another_name(self, span: Span, pattern: _Pattern) -> bool:
         """Whether an entity says that the words belong to something else: Dell the man, Gold Coast, Hang Seng Bank."""
@@ -255,6 +262,25 @@ def _patterns(directory: Directory) -> dict[str, list[_Pattern]]:
                 valid = alias.valid.within(instrument.valid)
                 patterns[words].append(_Pattern(alias.text, alias.care, instrument, valid))
     return dict(patterns)
+
+
+def _contexts(directory: Directory) -> dict[str, list[str]]:
+    """The ids of the instruments that words speak for, by the words."""
+    contexts: defaultdict[str, list[str]] = defaultdict(list)
+    for instrument in directory.instruments.values():
+        for words in instrument.context:
+            contexts[words].append(instrument.id)
+    return dict(contexts)
+
+
+def _automaton(meanings: Mapping[str, Sequence[object]]) -> "ahocorasick.Automaton":
+    """Finds all of the words in a text at once, each with itself and what it means."""
+    automaton = ahocorasick.Automaton()
+    for words, meaning in meanings.items():
+        automaton.add_word(words, (words, meaning))
+    automaton.add_word("\0", ("\0", ()))  # An automaton of nothing cannot be asked.
+    automaton.make_automaton()
+    return automaton
 
 
 def bare(name: str) -> str:
