@@ -66,7 +66,9 @@ def stands_alone(text: str, start: int, end: int) -> bool:
 
 
 def is_amount(text: str, start: int, end: int) -> bool:
-    """Whether a currency's name counts money: "100 yen", "C$1 bln"."""
+    """Whether a currency's name counts money: "100 yen", "C$1 bln"; not a pair's with its price, "EUR/USD 1.12"."""
+    if "/" in text[start:end]:
+        return False
     return bool(_NUMBER_BEFORE.search(text, max(start - 2, 0), start) or _NUMBER_AFTER.match(text, end))
 
 

@@ -48,6 +48,7 @@ def linked(text: str, *entities: Entity, day: date = DAY) -> dict[str, str]:
         ("Gold falls as dollar gains", {"Gold": "gold", "dollar": "us-dollar"}),
         ("He wins gold medal on Gold Coast for a golden girl", {}),
         ("Sells bonds for 500 million euro and 100 yen, CHF 64 mln", {}),
+        ("EUR/USD 1.1234 after the Fed", {"EUR/USD": "euro", "Fed": "federal-reserve"}),
         ("Hong Kong dollar steady", {"Hong Kong dollar": "hong-kong-dollar"}),
         ("See http://microsoft.com/goldman and x@Microsoft or boeing.com, RT @Boeing: hi", {}),
         ("Thanks @Microsoft", {"Microsoft": "microsoft"}),
