@@ -91,6 +91,7 @@ class _Reading:
     def __init__(self, linker: Linker, text: str, entities: Sequence[Entity], day: date) -> None:
         self._linker = linker
         self._text = text
+        self._lowered = _lowered(text)
         self._entities = entities
         self._day = day
         self._places = [entity.span for entity in entities]
@@ -145,7 +146,7 @@ class _Reading:
         """Places and what they can mean on the day, the hiding words by themselves."""
         text = self._text
         hidden = addresses(text)
-        for last, (words, patterns) in self._linker._automaton.iter(_lowered(text)):
+        for last, (words, patterns) in self._linker._automaton.iter(self._lowered):
             end = last + 1
             start = end - len(words)
             if not stands_alone(text, start, end) or overlapping(hidden, Span(start, end)):
@@ -220,7 +221,7 @@ class _Reading:
         """The instruments whose words of context the text holds."""
         return {
             instrument_id
-            for last, (words, instruments) in self._linker._contexts.iter(_lowered(self._text))
+            for last, (words, instruments) in self._linker._contexts.iter(self._lowered)
             if stands_alone(self._text, last + 1 - len(words), last + 1)
             for instrument_id in instruments
         }
